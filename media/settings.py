@@ -1,0 +1,35 @@
+"""Settings, read once from the environment (prefix `PORTRAYAL_`)."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are kept and how they are reached. Every field is an environment variable `PORTRAYAL_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="PORTRAYAL_", frozen=True, extra="ignore")
+
+    home: Path = Path(".portrayal")
+    """Everything that the embedded mode writes."""
+    database_url: str | None = None
+    """SQLAlchemy URL of the catalog; SQLite in `home` when not set."""
+    store_url: str | None = None
+    """fsspec URL of the artifact store; a folder in `home` when not set."""
+    hf_token: SecretStr | None = None
+    """Hugging Face token, for models that ask for one."""
+
+    @cached_property
+    def catalog_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'catalog.db'}"
+
+    @cached_property
+    def artifacts_url(self) -> str:
+        return self.store_url or str(self.home.resolve() / "artifacts")
+
+    @property
+    def models_dir(self) -> Path:
+        """Downloaded and converted weights, one folder a model."""
+        return self.home.resolve() / "models"

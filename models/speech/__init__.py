@@ -1,0 +1,1 @@
+"""Diarization, transcription, alignment and speech synthesis: one protocol each (`protocols`), several engines."""

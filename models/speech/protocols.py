@@ -1,0 +1,119 @@
+"""What every speech engine implements, and the small values they return. Audio is mono float32 in [-1, 1]."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+Progress = Callable[[float], None]
+"""Called with the share done, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerTurn:
+    """Who spoke when; `start` and `end` in seconds, `speaker` a label such as `SPEAKER_00`."""
+
+    speaker: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """Speaker turns in order of start. `turns` may overlap in time; `exclusive` never does."""
+
+    turns: tuple[SpeakerTurn, ...]
+    exclusive: tuple[SpeakerTurn, ...]
+    embeddings: dict[str, tuple[float, ...]]
+    """One unit-length voice embedding a speaker; may be empty."""
+    note: str = ""
+    """How sure the engine is, in one sentence for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and when it was said, in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    language: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Phoneme:
+    """An IPA symbol and when it starts, in seconds; the empty symbol is a pause."""
+
+    ipa: str
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a synthesizer should sound for one speaker. `name` means something to the engine only."""
+
+    name: str
+    pitch: int = 50
+    """0 (low) .. 99 (high)."""
+    rate: int = 165
+    """Words a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    samples: Samples
+    sample_rate: int
+    phonemes: tuple[Phoneme, ...] = ()
+
+
+class Diarizer(Protocol):
+    name: str
+    version: str
+
+    def diarize(
+        self,
+        samples: Samples,
+        sample_rate: int,
+        *,
+        speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        progress: Progress | None = None,
+    ) -> Diarization: ...
+
+
+class Transcriber(Protocol):
+    name: str
+    version: str
+
+    def transcribe(
+        self, samples: Samples, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
+    ) -> Transcription: ...
+
+
+class Aligner(Protocol):
+    name: str
+    version: str
+
+    def align(self, samples: Samples, sample_rate: int, text: str, language: str) -> tuple[Word, ...]: ...
+
+
+class Synthesizer(Protocol):
+    name: str
+    version: str
+
+    def languages(self) -> Sequence[str]: ...
+
+    def voices(self, language: str, count: int, genders: Sequence[str | None]) -> tuple[Voice, ...]:
+        """`count` voices that are told apart by ear, the same ones for the same arguments every time."""
+        ...
+
+    def speak(self, text: str, language: str, voice: Voice) -> Speech: ...
