@@ -1,0 +1,399 @@
+"""Speech synthesis that is always there: espeak-ng from its wheel, called as a shared library.
+
+It sounds robotic, but speaks about a hundred languages hundreds of times faster than real time, needs no weights, and says
+when each phoneme starts, which is what a mouth needs to know. Equal arguments give equal samples, to the bit.
+"""
+
+import _ctypes
+import atexit
+import ctypes
+import os
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+import langcodes
+import numpy as np
+from numpy.typing import NDArray
+
+from media.errors import InputError, MissingEngineError
+from models.speech.protocols import Phoneme, Samples, Speech, Voice
+
+_SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
+_RATE, _PITCH = 1, 3
+_UTF8 = 1
+_EVENT_END, _EVENT_PHONEME = 0, 7
+_LONGEST_DATA_PATH = 140
+"""espeak-ng keeps the path in 160 bytes, and appends file names to it."""
+
+_RATE_CORRECTION = 0.89
+"""Asked for 165 words a minute, espeak-ng says 186 of English, pauses at commas and full stops included."""
+
+_KEEP_SILENCE = 0.03
+_NOTHING_TO_SAY = 0.4
+
+_UNSPEAKABLE = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2190-\u21ff\u20e3\ufe0e\ufe0f\U000e0020-\U000e007f][\u200d]?"
+)
+"""Emoji, their modifiers, and the joiner after one (Sinhala and Persian need the joiner elsewhere)."""
+
+_MASCULINE = (
+    ("m3", 45),
+    ("Andy", 40),
+    ("m7", 80),
+    ("m8", 30),
+    ("Reed", 60),
+    ("m4", 20),
+    ("Gene2", 75),
+    ("m2", 95),
+)
+_FEMININE = (
+    ("f3", 50),
+    ("Alicia", 55),
+    ("f1", 35),
+    ("Annie", 70),
+    ("aunty", 45),
+    ("f5", 80),
+    ("belinda", 30),
+    ("f2", 15),
+)
+_NEUTRAL = (("Nguyen", 50), ("m5", 99), ("f4", 10), ("m1", 90))
+
+_CHINESE = {"zh", "cmn"}
+_SAME_LANGUAGE = {
+    "no": "nb",
+    "nn": "nb",
+    "sh": "hr",
+    "arb": "ar",
+    "fil": "tl",
+    "zsm": "ms",
+    "swh": "sw",
+    "pes": "fa",
+}
+
+
+class _EventId(ctypes.Union):
+    _fields_ = [
+        ("number", ctypes.c_int),
+        ("name", ctypes.c_char_p),
+        ("string", ctypes.c_char * 8),
+    ]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    ]
+
+
+class _VoiceRecord(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_void_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    ]
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+_lock = Lock()
+_REINSTALL = "reinstall it: 'pip install --force-reinstall espeakng-loader'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Voices:
+    """What the library offers: lower-case language tag -> voice identifier, such as `es-419` -> `roa/es-419`."""
+
+    version: str
+    identifiers: dict[str, str]
+
+
+class EspeakSynthesizer:
+    """espeak-ng behind the `Synthesizer` protocol. Safe to use from several threads: one speaks at a time."""
+
+    name = "espeak"
+
+    @property
+    def version(self) -> str:
+        return _voices().version
+
+    def languages(self) -> Sequence[str]:
+        """BCP 47 tags, sorted."""
+        return sorted({_public_tag(tag) for tag in _voices().identifiers})
+
+    def voices(self, language: str, count: int, genders: Sequence[str | None] = ()) -> tuple[Voice, ...]:
+        """`count` voices told apart by pitch and timbre, the same ones for the same arguments every time.
+
+        Args:
+            language: BCP 47; the voices work in every language, but the tag is checked here.
+            genders: `feminine`, `masculine`, `neutral` or None for each voice; when shorter than `count`, the rest is None.
+                None takes whichever of feminine and masculine has been used less.
+
+        Raises:
+            InputError: espeak-ng does not speak the language.
+        """
+        _identifier(language)
+        wanted = [*genders, *[None] * count][:count]
+        palettes = {"masculine": _MASCULINE, "feminine": _FEMININE, "neutral": _NEUTRAL}
+        used = {gender: wanted.count(gender) if gender != "neutral" else 0 for gender in palettes}
+        order: list[str] = []
+        for gender in wanted:
+            if gender not in palettes:
+                gender = "feminine" if used["feminine"] < used["masculine"] else "masculine"
+                used[gender] += 1
+            order.append(gender)
+        taken = dict.fromkeys(palettes, 0)
+        chosen: list[Voice] = []
+        for gender in order:
+            chosen.append(_palette_voice(palettes[gender], taken[gender]))
+            taken[gender] += 1
+        return tuple(chosen)
+
+    def speak(self, text: str, language: str, voice: Voice) -> Speech:
+        """Speaks `text`; mono float32 at 22050 Hz, about 30 ms of silence left at each end.
+
+        Emoji are skipped; text with nothing else in it gives 0.4 s of silence. Japanese is read well in kana only, Arabic
+        with its vowel marks.
+
+        Raises:
+            InputError: espeak-ng does not speak the language, or `voice` is not one of its voices.
+        """
+        identifier = _identifier(language)
+        variant = voice.name
+        if variant and not (_data_path() / "voices" / "!v" / variant).is_file():
+            raise InputError(f"'{variant}' is not a voice of espeak; leave the voice out, or use one such as m3 or f3.")
+        spoken = _speakable(text)
+        if not any(unicodedata.category(character)[0] in "LN" for character in spoken):
+            return Speech(
+                np.zeros(round(_NOTHING_TO_SAY * 22050), np.float32),
+                22050,
+                (Phoneme("", 0.0),),
+            )
+        samples, rate, phonemes = _synthesize(spoken, f"{identifier}+{variant}" if variant else identifier, voice)
+        return _trimmed(samples, rate, phonemes)
+
+
+def _palette_voice(palette: Sequence[tuple[str, int]], index: int) -> Voice:
+    """Past the end of the palette the timbres come again, at another pitch and speed."""
+    round_, place = divmod(index, len(palette))
+    variant, pitch = palette[place]
+    shift = (0, 22, -22, 40, -40)[round_ % 5]
+    return Voice(
+        variant,
+        min(max(pitch + shift, 0), 99),
+        (165, 150, 180, 140, 190)[round_ % 5] - round_ // 5,
+    )
+
+
+def _speakable(text: str) -> str:
+    """Without emoji and without control characters, which espeak-ng would take as commands."""
+    text = _UNSPEAKABLE.sub(" ", text)
+    return "".join(" " if unicodedata.category(character) in ("Cc", "Cs", "Co") else character for character in text)
+
+
+def _identifier(language: str) -> str:
+    """The voice for a BCP 47 tag: the exact one, else the closest of the same language.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = _voices().identifiers
+    try:
+        wanted = langcodes.get(language)
+    except (langcodes.LanguageTagError, ValueError):
+        raise InputError(f"'{language}' is not a language tag; use BCP 47 tags such as en, es, pt-BR or hi.") from None
+    tag = language.lower().replace("_", "-")
+    if tag in known:
+        return known[tag]
+    primary = wanted.language or ""
+    if primary in _CHINESE:
+        return known["yue" if wanted.territory in ("HK", "MO") else "cmn"]
+    primary = _SAME_LANGUAGE.get(primary, primary)
+    relatives = sorted(tag for tag in known if tag.split("-")[0] == primary)
+    if not relatives:
+        raise InputError(
+            f"espeak does not speak '{language}'; it speaks {len({tag.split('-')[0] for tag in known})} languages, among "
+            "them ar, de, en, es, fr, hi, ja, pt-BR, ru and zh."
+        )
+    closest, _ = langcodes.closest_match(wanted.to_tag(), relatives, max_distance=30)
+    closest = closest.lower()
+    return known[closest if closest in known else primary if primary in known else relatives[0]]
+
+
+def _public_tag(tag: str) -> str:
+    """As users write it: `zh` rather than `cmn`."""
+    return "zh" if tag == "cmn" else langcodes.standardize_tag(tag)
+
+
+@cache
+def _data_path() -> Path:
+    """The folder of espeak-ng's data, by a path short enough for it.
+
+    Raises:
+        MissingEngineError: the wheel espeakng-loader is not installed.
+    """
+    try:
+        import espeakng_loader
+    except ImportError:
+        raise MissingEngineError("espeak is not installed; run 'pip install espeakng-loader==0.2.4'.") from None
+    path = Path(espeakng_loader.get_data_path())
+    return _short_link(path) if len(os.fsencode(path)) > _LONGEST_DATA_PATH else path
+
+
+def _short_link(path: Path) -> Path:
+    for parent in (None, "/tmp"):
+        folder = Path(tempfile.mkdtemp(prefix="espeak", dir=parent))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        link = folder / "d"
+        if len(os.fsencode(link)) <= _LONGEST_DATA_PATH:
+            link.symlink_to(path, target_is_directory=True)
+            return link
+    raise MissingEngineError(
+        f"espeak cannot read its data at '{path}': the path is too long; install in a shorter one."
+    )
+
+
+@contextmanager
+def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
+    """The library, freshly loaded, and its sample rate.
+
+    Noise and pitch flutter run on from one utterance to the next inside it, so that only unloading it makes equal requests
+    sound equal. That costs 7 ms. Its state is global: one user at a time.
+    """
+    import espeakng_loader
+
+    with _lock:
+        try:
+            library = ctypes.CDLL(espeakng_loader.get_library_path())
+        except OSError as error:
+            raise MissingEngineError(f"espeak's library cannot be loaded ({error}); {_REINSTALL}.") from None
+        try:
+            options = _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT
+            rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(_data_path()), options)
+            if rate <= 0:
+                raise MissingEngineError(f"espeak cannot read its data at '{_data_path()}'; {_REINSTALL}.")
+            yield library, rate
+        finally:
+            library.espeak_Terminate()
+            _ctypes.dlclose(library._handle)
+
+
+@cache
+def _voices() -> _Voices:
+    identifiers: dict[str, tuple[int, str]] = {}
+    dictionaries = {path.name.removesuffix("_dict") for path in _data_path().glob("*_dict")}
+    with _library() as (library, _):
+        library.espeak_Info.restype = ctypes.c_char_p
+        version = library.espeak_Info(None).decode().split()[0]
+        library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceRecord))
+        records = library.espeak_ListVoices(None)
+        position = 0
+        while records[position]:
+            record = records[position].contents
+            identifier = record.identifier.decode()
+            for priority, tag in _languages_of(record):
+                if not langcodes.tag_is_valid(tag) or _dictionary(tag) not in dictionaries:
+                    continue
+                # Two voices may list one tag: the lower number is the better one, and a file named like the tag the best.
+                rank = -1 if identifier.split("/")[-1].lower() == tag else priority
+                if tag not in identifiers or rank < identifiers[tag][0]:
+                    identifiers[tag] = (rank, identifier)
+            position += 1
+    return _Voices(version, {tag: identifier for tag, (_, identifier) in identifiers.items()})
+
+
+def _dictionary(tag: str) -> str:
+    """Name of the pronunciation dictionary; the wheel lists a few languages whose dictionary it lacks."""
+    primary = tag.split("-")[0]
+    return {"nb": "no", "zh": "cmn", "hbs": "hr", "hyw": "hy"}.get(primary, primary)
+
+
+def _languages_of(record: _VoiceRecord) -> list[tuple[int, str]]:
+    """Pairs of a priority byte and a zero-ended tag, ended by a zero byte."""
+    address: int = record.languages
+    found: list[tuple[int, str]] = []
+    while priority := ctypes.string_at(address, 1)[0]:
+        tag = ctypes.string_at(address + 1)
+        found.append((priority, tag.decode().lower()))
+        address += len(tag) + 2
+    return found
+
+
+def _synthesize(text: str, voice_name: str, voice: Voice) -> tuple[Samples, int, list[Phoneme]]:
+    chunks: list[NDArray[np.int16]] = []
+    events: list[tuple[int, str]] = []
+
+    def receive(
+        wave: "ctypes._Pointer[ctypes.c_short]",
+        count: int,
+        event: "ctypes._Pointer[_Event]",
+    ) -> int:
+        if wave and count > 0:
+            chunks.append(np.ctypeslib.as_array(wave, (count,)).copy())
+        position = 0
+        while event and event[position].type != _EVENT_END:
+            if event[position].type == _EVENT_PHONEME:
+                ipa = event[position].id.string.decode("utf-8", "ignore")
+                events.append((event[position].sample, ipa))
+            position += 1
+        return 0
+
+    encoded = text.encode() + b"\0"
+    with _library() as (library, sample_rate):
+        callback = _Callback(receive)
+        library.espeak_SetSynthCallback(callback)
+        if library.espeak_SetVoiceByName(voice_name.encode()) != 0:
+            raise InputError(f"espeak has no voice '{voice_name}'; leave the voice out to get one that it has.")
+        rate = min(max(round(voice.rate * _RATE_CORRECTION), 80), 450)
+        library.espeak_SetParameter(_RATE, rate, 0)
+        library.espeak_SetParameter(_PITCH, min(max(voice.pitch, 0), 99), 0)
+        library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 1, 0, _UTF8, None, None)
+        library.espeak_Synchronize()
+    samples = np.concatenate(chunks).astype(np.float32) / 32768 if chunks else np.zeros(0, np.float32)
+    phonemes: list[Phoneme] = []
+    for sample, ipa in events:
+        if ipa.startswith("("):  # `(en)`: it goes on in another language
+            continue
+        if ipa or not phonemes or phonemes[-1].ipa:
+            phonemes.append(Phoneme(ipa, sample / sample_rate))
+    return samples, sample_rate, phonemes
+
+
+def _trimmed(samples: Samples, rate: int, phonemes: Sequence[Phoneme]) -> Speech:
+    loud = (
+        np.flatnonzero(np.abs(samples) > 0.003 * np.abs(samples).max(initial=0.0))
+        if samples.any()
+        else np.zeros(0, int)
+    )
+    if not len(loud):
+        return Speech(
+            np.zeros(round(_NOTHING_TO_SAY * rate), np.float32),
+            rate,
+            (Phoneme("", 0.0),),
+        )
+    keep = round(_KEEP_SILENCE * rate)
+    first, last = max(int(loud[0]) - keep, 0), min(int(loud[-1]) + keep, len(samples))
+    begin, duration = first / rate, (last - first) / rate
+    moved = [Phoneme(phoneme.ipa, max(phoneme.start - begin, 0.0)) for phoneme in phonemes]
+    kept = tuple(phoneme for phoneme in moved if phoneme.start < duration)
+    return Speech(samples[first:last], rate, kept)
