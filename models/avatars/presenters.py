@@ -1,0 +1,292 @@
+"""Who the illustrated presenters are: every trait that decides how one looks, random ones, and the starter cast.
+
+A presenter is a value. Nothing here draws; `drawing.draw` does.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Age = Literal["young", "adult", "senior"]
+Presentation = Literal["feminine", "masculine", "neutral"]
+
+SKINS: dict[str, str] = {
+    "porcelain": "#f8dccb",
+    "ivory": "#f5d2b8",
+    "rose": "#f2c3a9",
+    "sand": "#ecbc95",
+    "honey": "#dfa87c",
+    "olive": "#cf9a6c",
+    "caramel": "#bf8458",
+    "bronze": "#a86d45",
+    "chestnut": "#8d5636",
+    "cocoa": "#74452d",
+    "espresso": "#5c3624",
+    "ebony": "#4a2b1f",
+}
+"""From light to dark."""
+
+HAIR_COLOURS: dict[str, str] = {
+    "black": "#26212a",
+    "soft black": "#332a2c",
+    "dark brown": "#46302a",
+    "brown": "#684433",
+    "chestnut": "#84492e",
+    "auburn": "#93402b",
+    "copper": "#bb6132",
+    "dark blonde": "#a57b48",
+    "blonde": "#d5a860",
+    "grey": "#8f9097",
+    "silver": "#c3c5ca",
+    "white": "#e6e4e0",
+}
+GREYS = ("grey", "silver", "white")
+
+HAIR_STYLES: tuple[str, ...] = (
+    "bald",
+    "receding",
+    "buzz",
+    "crop",
+    "quiff",
+    "side part",
+    "curly top",
+    "pixie",
+    "afro",
+    "bob",
+    "bob fringe",
+    "long straight",
+    "long wavy",
+    "long curly",
+    "bun",
+    "ponytail",
+)
+_FEMININE_HAIR = ("bob", "bob fringe", "long straight", "long wavy", "long curly", "bun", "ponytail", "pixie", "afro")
+_MASCULINE_HAIR = ("bald", "buzz", "crop", "quiff", "side part", "curly top", "afro", "receding")
+_NEUTRAL_HAIR = ("pixie", "crop", "curly top", "bob", "afro", "quiff", "bun", "side part", "buzz")
+
+HEAD_COVERINGS: tuple[str, ...] = ("none", "hijab", "turban", "headwrap", "beanie", "cap")
+GLASSES: tuple[str, ...] = ("none", "round", "square")
+FACIAL_HAIR: tuple[str, ...] = ("none", "stubble", "moustache", "goatee", "short beard", "full beard")
+EARRINGS: tuple[str, ...] = ("none", "stud", "hoop", "drop")
+CLOTHING: tuple[str, ...] = (
+    "tee",
+    "v-neck",
+    "shirt",
+    "blazer",
+    "suit",
+    "turtleneck",
+    "hoodie",
+    "cardigan",
+    "kurta",
+    "blouse",
+)
+CLOTH_COLOURS: dict[str, str] = {
+    "navy": "#2c3e5f",
+    "teal": "#2a7f86",
+    "forest": "#3a6350",
+    "sage": "#8fac93",
+    "mustard": "#dca43c",
+    "coral": "#e2725c",
+    "brick": "#a84a3d",
+    "plum": "#6d4470",
+    "lavender": "#a698cf",
+    "sky": "#7fb0d8",
+    "cobalt": "#3a62ad",
+    "blush": "#e6aeb0",
+    "charcoal": "#414650",
+    "stone": "#bcb2a4",
+    "cream": "#efe6d6",
+    "white": "#f6f5f2",
+}
+BACKGROUNDS: dict[str, tuple[str, str, str]] = {
+    "mist": ("gradient", "#dfe9f0", "#b9cddb"),
+    "peach": ("disk", "#fbe3d3", "#f5c5a6"),
+    "mint": ("disk", "#ddf0e6", "#addac4"),
+    "lilac": ("gradient", "#e9e3f4", "#c7bbe2"),
+    "sun": ("disk", "#fdf0cd", "#f6d98c"),
+    "ocean": ("gradient", "#a9d0dd", "#5f9fb6"),
+    "dusk": ("gradient", "#8c93bd", "#555d8e"),
+    "clay": ("disk", "#efd9cc", "#d9a68c"),
+    "slate": ("gradient", "#8d9cab", "#566575"),
+    "rosewater": ("disk", "#f8e1e5", "#eebbc4"),
+    "studio": ("gradient", "#f1f0ee", "#cfccc8"),
+    "fern": ("gradient", "#bdd3b4", "#7fa67c"),
+}
+"""Name: kind, upper or outer colour, lower or inner colour."""
+EYE_COLOURS: dict[str, str] = {
+    "dark brown": "#3b2418",
+    "brown": "#5f3b22",
+    "hazel": "#7a5f2d",
+    "green": "#557a4e",
+    "blue": "#4479a6",
+    "grey": "#66788a",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """Everything that decides how a presenter looks. Shape traits are around 0, in [-1, 1]."""
+
+    slug: str
+    name: str
+    age: Age = "adult"
+    presentation: Presentation = "neutral"
+    skin: str = "honey"
+    hair: str = "crop"
+    hair_colour: str = "dark brown"
+    head_covering: str = "none"
+    covering_colour: str = "teal"
+    glasses: str = "none"
+    frame_colour: str = "charcoal"
+    facial_hair: str = "none"
+    earrings: str = "none"
+    clothing: str = "tee"
+    cloth_colour: str = "navy"
+    accent_colour: str = "white"
+    background: str = "mist"
+    eye_colour: str = "brown"
+    face_width: float = 0.0
+    jaw: float = 0.0
+    chin: float = 0.0
+    eye_size: float = 0.0
+    eye_distance: float = 0.0
+    nose_size: float = 0.0
+    lip_fullness: float = 0.0
+    mouth_width: float = 0.0
+    brow_weight: float = 0.0
+    brow_arch: float = 0.0
+    parted_left: bool = False
+    detail: int = 0
+    """Decides small random marks: curls, freckles."""
+    freckles: bool = False
+    languages: tuple[str, ...] = ()
+    """BCP 47 languages this presenter suits, as a hint to casting; empty means any."""
+
+    def attributes(self) -> dict[str, Any]:
+        """What a catalog stores about this portrait, as plain values."""
+        return {
+            "style": "illustrated",
+            "age_band": self.age,
+            "presentation": self.presentation,
+            "skin": self.skin,
+            "hair": self.hair if self.head_covering in ("none", "cap", "beanie") else "covered",
+            "hair_colour": self.hair_colour,
+            "glasses": self.glasses,
+            "head_covering": self.head_covering,
+            "facial_hair": self.facial_hair,
+            "clothing": self.clothing,
+            "languages": list(self.languages),
+        }
+
+
+def slug_of(name: str) -> str:
+    """A name as lower-case ASCII words joined by dashes."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+
+
+def random_presenter(rng: np.random.Generator) -> Presenter:
+    """A presenter with traits that go together. The same generator state gives the same presenter."""
+
+    def pick(options: tuple[str, ...] | list[str], weights: list[float] | None = None) -> str:
+        p = None if weights is None else np.asarray(weights) / np.sum(weights)
+        return str(options[int(rng.choice(len(options), p=p))])
+
+    def trait(scale: float = 0.45) -> float:
+        return round(float(np.clip(rng.normal(0, scale), -1, 1)), 3)
+
+    age = pick(["young", "adult", "senior"], [0.38, 0.4, 0.22])
+    presentation = pick(["feminine", "masculine", "neutral"], [0.45, 0.43, 0.12])
+    skins = list(SKINS)
+    tone = int(rng.integers(len(skins)))
+    covering = "none"
+    if rng.random() < 0.18:
+        options = {
+            "feminine": ["hijab", "hijab", "headwrap", "beanie"],
+            "masculine": ["turban", "turban", "cap", "beanie"],
+            "neutral": ["beanie", "cap", "headwrap"],
+        }
+        covering = pick(options[presentation])
+        if covering == "headwrap":
+            tone = max(tone, 5)
+        if covering == "turban":
+            tone = int(np.clip(tone, 4, 9))
+    styles = {"feminine": _FEMININE_HAIR, "masculine": _MASCULINE_HAIR, "neutral": _NEUTRAL_HAIR}[presentation]
+    allowed = [
+        s
+        for s in styles
+        if not (s == "afro" and tone < 6)
+        and not (s == "receding" and age == "young")
+        and not (s == "bald" and age == "young" and rng.random() < 0.7)
+        and not (s in ("long straight", "bob fringe") and tone > 9)
+        and not (covering in ("cap", "beanie") and s in ("afro", "bun", "quiff", "curly top", "bald", "receding"))
+    ]
+    hair = pick(allowed)
+    if age == "senior":
+        colour = pick(["grey", "silver", "white", "dark brown"], [0.35, 0.35, 0.22, 0.08])
+    elif age == "adult" and rng.random() < 0.08:
+        colour = "grey"
+    elif tone <= 3:
+        colour = pick(list(HAIR_COLOURS)[:9])
+    elif tone <= 5:
+        colour = pick(["black", "soft black", "dark brown", "brown", "chestnut"])
+    else:
+        colour = pick(["black", "soft black", "dark brown"], [0.5, 0.3, 0.2])
+    facial = "none"
+    if presentation == "masculine" and rng.random() < (0.3 if age == "young" else 0.6):
+        facial = pick(["stubble", "moustache", "goatee", "short beard", "full beard"], [3, 1.2, 1, 3, 2])
+        if covering == "turban" or (hair == "bald" and rng.random() < 0.4):
+            facial = pick(["short beard", "full beard"])
+    long_hair = hair in ("bob", "bob fringe", "long straight", "long wavy", "long curly", "afro")
+    earrings = "none"
+    if presentation != "masculine" and covering != "hijab" and rng.random() < 0.55:
+        earrings = pick(["stud", "drop"] if long_hair else ["stud", "hoop", "drop"])
+    clothes = {
+        "feminine": ["tee", "v-neck", "shirt", "blazer", "turtleneck", "hoodie", "cardigan", "blouse", "kurta"],
+        "masculine": ["tee", "v-neck", "shirt", "blazer", "suit", "turtleneck", "hoodie", "cardigan", "kurta"],
+        "neutral": ["tee", "v-neck", "shirt", "blazer", "turtleneck", "hoodie", "cardigan", "kurta"],
+    }[presentation]
+    cloth = pick(list(CLOTH_COLOURS))
+    accent = pick([c for c in CLOTH_COLOURS if c != cloth])
+    if tone <= 3:
+        eye = pick(list(EYE_COLOURS))
+    else:
+        eye = pick(["dark brown", "brown", "hazel"], [0.55, 0.4, 0.05])
+    glasses = "none" if rng.random() > (0.5 if age == "senior" else 0.27) else pick(["round", "square"])
+    detail = int(rng.integers(1 << 30))
+    return Presenter(
+        slug=f"presenter-{detail:08x}",
+        name=f"Presenter {detail:08x}",
+        age=age,  # type: ignore[arg-type]
+        presentation=presentation,  # type: ignore[arg-type]
+        skin=skins[tone],
+        hair=hair,
+        hair_colour=colour,
+        head_covering=covering,
+        covering_colour=pick(list(CLOTH_COLOURS)),
+        glasses=glasses,
+        frame_colour=pick(["charcoal", "navy", "brick", "mustard"], [5, 2, 1.5, 1]),
+        facial_hair=facial,
+        earrings=earrings,
+        clothing=pick(clothes),
+        cloth_colour=cloth,
+        accent_colour=accent,
+        background=pick(list(BACKGROUNDS)),
+        eye_colour=eye,
+        face_width=trait(),
+        jaw=trait() + {"feminine": -0.3, "masculine": 0.35, "neutral": 0.0}[presentation],
+        chin=trait(),
+        eye_size=trait() + (0.15 if presentation == "feminine" else 0.0),
+        eye_distance=trait(0.35),
+        nose_size=trait() + (0.2 if presentation == "masculine" else -0.1),
+        lip_fullness=trait() + (0.25 if presentation == "feminine" else -0.15) + (0.25 if tone > 6 else 0.0),
+        mouth_width=trait(),
+        brow_weight=trait() + {"feminine": -0.3, "masculine": 0.4, "neutral": 0.0}[presentation],
+        brow_arch=trait(),
+        parted_left=bool(rng.random() < 0.5),
+        detail=detail,
+        freckles=bool(tone <= 3 and rng.random() < 0.2),
+    )
