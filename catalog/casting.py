@@ -1,0 +1,502 @@
+"""Casting: which portrait every speaker of a production gets, and why.
+
+One SQL query scores the portraits that may be used against everything asked of every speaker. Who gets which of them is
+then settled for all speakers together: the best total fit first, then looks that are easily told apart, then the
+portraits used least, then lots that are drawn from names alone, so that the same question has the same answer on every
+machine and database, in whatever order it is asked.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, String, case, func, literal, or_, select, union_all
+from sqlalchemy.orm import Session, joinedload
+
+from catalog.portraits import find_portrait, require_rights, usable
+from catalog.productions import lock_production
+from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, now
+from media.dialogue import language_tag
+from media.errors import InputError, RightsError
+
+PITCH_CLASSES = ("low", "mid", "high")
+_SUITS = {"low": "masculine", "high": "feminine"}
+
+# Points. One step of a line outweighs everything below it together, so that hints are never traded for a voice's pitch,
+# nor pitch for language.
+_GENDER, _GENDER_NEAR = 480, 240
+_AGE, _AGE_NEAR = 160, 80
+_PITCH, _PITCH_NEAR = 40, 20
+_LANGUAGE, _LANGUAGE_ANY = 10, 5
+
+_SPARE_CANDIDATES = 32
+"""How many portraits a speaker brings to the settling beyond one per speaker, for looks to choose from."""
+
+_LOOKS = {"presentation": 2, "age_band": 1, "skin": 2, "hair": 2, "clothing": 1, "glasses": 2, "head_covering": 3}
+"""How much two portraits look alike when they have this in common."""
+_LOOKS_IN_ATTRIBUTES = {"hair_colour": 2, "facial_hair": 2}
+_OUT_OF_REACH = 1 << 120
+_LIKE_ANYBODY = 5
+"""Likeness up to which two faces are not confused: what two young women with the same hair have in common."""
+
+_Looks = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CastingRequest:
+    """What is known about a speaker. Everything but the name may be missing."""
+
+    speaker: str
+    wish: str | None = None
+    """Slug of the portrait that this speaker shall have."""
+    gender: str | None = None
+    """feminine, masculine or neutral."""
+    age: str | None = None
+    """young, adult or senior."""
+    pitch_class: str | None = None
+    """low, mid or high."""
+    language: str | None = None
+    """BCP 47; the source's language."""
+
+
+@dataclass(frozen=True, slots=True)
+class CastingDecision:
+    speaker: str
+    portrait_slug: str
+    portrait_id: int
+    score: float
+    """How much of what was asked for the portrait meets, 0..1."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A portrait as one speaker sees it."""
+
+    id: int
+    slug: str
+    fit: int
+    """Points."""
+    uses: int
+    """In how many other productions it is cast."""
+    draw: int
+    """This speaker's draw of its lot, 0 <= draw < LOTS."""
+    equals: int
+    """How many free portraits fit this speaker as well, itself included."""
+    speaks: bool
+    looks: _Looks
+
+
+def cast_speakers(
+    session: Session, production_id: str, requests: Sequence[CastingRequest], seed: int = 0
+) -> list[CastingDecision]:
+    """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
+
+    A casting that the production has is kept, unless a wish says otherwise or the portrait may not be used any more.
+    Wishes come first. Roll the session back to ask what would be cast without casting it.
+
+    Args:
+        production_id: decides, with `seed`, between portraits that suit equally well; it must not change when a line
+            of the source does, or the speakers would get other faces.
+
+    Raises:
+        InputError: no such production; a speaker twice; a hint or portrait that does not exist; two speakers who wish
+            for one portrait; fewer usable portraits than speakers.
+        RightsError: a portrait that was wished for may not be used.
+    """
+    _check(requests)
+    lock_production(session, production_id)
+    at = now()
+    cast = {
+        one.speaker: one
+        for one in session.scalars(
+            _castings(production_id).execution_options(populate_existing=True)  # what others cast before the lock
+        )
+    }
+    wished = _wished(session, requests, at)
+    decided, lost = _kept(session, requests, cast, wished, at)
+    missing = sorted((one for one in requests if one.speaker not in decided), key=lambda one: one.speaker)
+    if missing:
+        taken = {one.portrait_id for one in decided.values()}
+        # Speakers of this production who are not asked for now keep their portraits, as long as there are enough.
+        asked = {one.speaker for one in requests}
+        held = {one.portrait_id for speaker, one in cast.items() if speaker not in asked}
+        candidates = _candidates(session, production_id, seed, missing, taken | held, at)
+        if held and _count(candidates) < len(missing):
+            candidates = _candidates(session, production_id, seed, missing, taken, at)
+        if _count(candidates) < len(missing):
+            raise InputError(
+                f"{len(requests)} speakers need {len(requests)} different portraits and only "
+                f"{_count(candidates) + len(taken)} may be used; add portraits or renew consents "
+                "(see `portrayal catalog list`)."
+            )
+        fixed = [_looks_of(one) for one in session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))]
+        for request, others, (choice, for_looks) in zip(missing, candidates, _settle(candidates, fixed), strict=True):
+            reason = "; ".join([*_reasons(request, choice, others, for_looks), *lost.get(request.speaker, ())])
+            decided[request.speaker] = CastingDecision(
+                request.speaker, choice.slug, choice.id, _score(request, choice), reason
+            )
+    _store(session, production_id, cast, decided)
+    return [decided[one.speaker] for one in requests]
+
+
+def list_castings(session: Session, production_id: str) -> list[CastingDecision]:
+    """What is cast in a production, by speaker's name."""
+    found = session.scalars(_castings(production_id))
+    return sorted((_decision(one) for one in found), key=lambda one: one.speaker)
+
+
+def record_voice(session: Session, production_id: str, speaker: str, language: str, voice: dict[str, Any]) -> None:
+    """Keep the voice that a speaker has in a language, as plain values, beside the portrait.
+
+    Raises:
+        InputError: the speaker is not cast in this production.
+    """
+    lock_production(session, production_id)
+    casting = session.get(Casting, (production_id, speaker), populate_existing=True)
+    if casting is None:
+        raise InputError(f"speaker '{speaker}' is not cast in production '{production_id}'.")
+    casting.voice = casting.voice | {language: voice}
+    session.flush()
+
+
+def _castings(production_id: str) -> Select[Casting]:
+    return select(Casting).where(Casting.production_id == production_id).options(joinedload(Casting.portrait))
+
+
+def _decision(casting: Casting) -> CastingDecision:
+    portrait = casting.portrait
+    return CastingDecision(casting.speaker, portrait.slug, portrait.id, casting.score, casting.reason)
+
+
+def _check(requests: Sequence[CastingRequest]) -> None:
+    names = [one.speaker for one in requests]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"casting: speaker '{twice[0]}' is there twice; name every speaker once.")
+    for one in requests:
+        if not one.speaker or len(one.speaker) > 200 or "\0" in one.speaker:
+            raise InputError(f"casting: '{one.speaker[:40]}' cannot be a speaker's name; use 1 to 200 characters.")
+        if one.language not in (None, "und"):
+            language_tag(str(one.language), f"casting of '{one.speaker}'")
+        for what, value, allowed in (
+            ("gender", one.gender, PRESENTATIONS),
+            ("age", one.age, AGE_BANDS),
+            ("pitch class", one.pitch_class, PITCH_CLASSES),
+        ):
+            if value is not None and value not in allowed:
+                raise InputError(f"casting of '{one.speaker}': {what} '{value}' is not one of {', '.join(allowed)}.")
+
+
+def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime) -> dict[str, Portrait]:
+    wished: dict[str, Portrait] = {}
+    for request in sorted(requests, key=lambda one: one.speaker):
+        if request.wish is None:
+            continue
+        portrait = find_portrait(session, request.wish)
+        for other, theirs in wished.items():
+            if theirs.id == portrait.id:
+                raise InputError(
+                    f"'{other}' and '{request.speaker}' both wish for portrait '{portrait.slug}'; "
+                    "give one of them another portrait."
+                )
+        try:
+            require_rights(session, portrait, at)
+        except RightsError as error:
+            raise RightsError(f"casting of '{request.speaker}': {error}") from None
+        wished[request.speaker] = portrait
+    return wished
+
+
+def _kept(
+    session: Session,
+    requests: Sequence[CastingRequest],
+    cast: dict[str, Casting],
+    wished: dict[str, Portrait],
+    at: datetime,
+) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
+    """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
+    earlier = [one.portrait_id for one in cast.values()]
+    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(earlier), usable(at))))
+    wished_ids = {portrait.id for portrait in wished.values()}
+    decided: dict[str, CastingDecision] = {}
+    lost: dict[str, list[str]] = {}
+    for speaker in (one.speaker for one in requests):
+        before, wish = cast.get(speaker), wished.get(speaker)
+        if wish is not None and (before is None or before.portrait_id != wish.id):
+            decided[speaker] = CastingDecision(speaker, wish.slug, wish.id, 1.0, "wished for")
+        elif before is not None and before.portrait_id not in usable_ids:
+            lost[speaker] = [f"'{before.portrait.slug}' may not be used any more"]
+        elif before is not None and wish is None and before.portrait_id in wished_ids:
+            lost[speaker] = [f"'{before.portrait.slug}' is wished for by another speaker"]
+        elif before is not None:
+            decided[speaker] = _decision(before)
+    return decided, lost
+
+
+def _candidates(
+    session: Session, production_id: str, seed: int, requests: Sequence[CastingRequest], taken: set[int], at: datetime
+) -> list[list[_Candidate]]:
+    """For every request its best candidates, best first: as many as there are requests, and some more.
+
+    With n speakers and the best n of each, no speaker is ever better off with one that was left out.
+    """
+    uses = (
+        select(Casting.portrait_id, func.count().label("uses"))
+        .where(Casting.production_id != production_id)
+        .group_by(Casting.portrait_id)
+        .subquery()
+    )
+    free = (
+        select(
+            Portrait.id,
+            Portrait.slug,
+            Portrait.presentation,
+            Portrait.age_band,
+            Portrait.lot,
+            func.coalesce(uses.c.uses, 0).label("uses"),
+            func.lower(func.coalesce(Portrait.attributes["languages"].as_string(), "[]"), type_=String).label(
+                "languages"
+            ),
+        )
+        .outerjoin(uses, uses.c.portrait_id == Portrait.id)
+        .where(usable(at), Portrait.id.not_in(sorted(taken)))
+        .cte("free")
+    )
+    limit = len(requests) + _SPARE_CANDIDATES
+    best = union_all(
+        *(_best(free, index, request, f"{production_id}\n{seed}", limit) for index, request in enumerate(requests))
+    ).subquery()
+    rows = session.execute(
+        select(best, Portrait)
+        .join(Portrait, Portrait.id == best.c.id)
+        .order_by(best.c.request, best.c.fit.desc(), best.c.uses, best.c.draw, best.c.slug)
+    )
+    found: list[list[_Candidate]] = [[] for _ in requests]
+    for row in rows:
+        found[row.request].append(
+            _Candidate(
+                row.id, row.slug, row.fit, row.uses, row.draw, row.equals, bool(row.speaks), _looks_of(row.Portrait)
+            )
+        )
+    return found
+
+
+def _best(free: Any, index: int, request: CastingRequest, salt: str, limit: int) -> Select[Any]:
+    """The candidates of one request, best first."""
+    languages = free.c.languages
+    primary = _primary(request.language)
+    speaks: ColumnElement[bool] = literal(False)
+    fit: ColumnElement[int] = literal(0, Integer)
+    if request.gender is not None:
+        fit = fit + _grade(free.c.presentation, request.gender, _near_genders(request.gender), _GENDER, _GENDER_NEAR)
+    if request.age is not None:
+        fit = fit + _grade(free.c.age_band, request.age, _near_ages(request.age), _AGE, _AGE_NEAR)
+    if request.pitch_class in _SUITS:
+        suits = _SUITS[request.pitch_class]
+        fit = fit + _grade(free.c.presentation, suits, _near_genders(suits), _PITCH, _PITCH_NEAR)
+    if primary is not None:
+        speaks = or_(languages.like(f'%"{primary}"%'), languages.like(f'%"{primary}-%'))
+        fit = fit + case((languages == "[]", _LANGUAGE_ANY), (speaks, _LANGUAGE), else_=0)
+    # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
+    digest = hashlib.sha256(f"{salt}\n{request.speaker}".encode()).digest()
+    factor = 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1)
+    shift = int.from_bytes(digest[8:16], "big") % LOTS
+    draw = (free.c.lot * factor + shift) % LOTS
+    fitted = select(
+        free.c.id, free.c.slug, free.c.uses, fit.label("fit"), draw.label("draw"), speaks.label("speaks")
+    ).subquery()
+    ordered = (
+        select(
+            literal(index, Integer).label("request"),
+            fitted,
+            func.count().over(partition_by=fitted.c.fit).label("equals"),
+        )
+        .order_by(fitted.c.fit.desc(), fitted.c.uses, fitted.c.draw, fitted.c.slug)
+        .limit(limit)
+        .subquery()
+    )
+    return select(ordered)
+
+
+def _grade(column: Any, same: str, near: Sequence[str], points: int, near_points: int) -> ColumnElement[int]:
+    return case((column == same, points), (column.in_(near), near_points), else_=0)
+
+
+def _near_genders(gender: str) -> tuple[str, ...]:
+    return ("feminine", "masculine") if gender == "neutral" else ("neutral",)
+
+
+def _near_ages(age: str) -> tuple[str, ...]:
+    return ("young", "senior") if age == "adult" else ("adult",)
+
+
+def _primary(language: str | None) -> str | None:
+    """`pt` of `pt-BR`; None when the language is not known."""
+    return None if language in (None, "und") else str(language).lower().split("-")[0]
+
+
+def _looks_of(portrait: Portrait) -> _Looks:
+    look = {trait: getattr(portrait, trait) for trait in _LOOKS}
+    look |= {trait: str(portrait.attributes.get(trait, "")) for trait in _LOOKS_IN_ATTRIBUTES}
+    return frozenset((trait, value) for trait, value in look.items() if value not in ("", "none"))
+
+
+def _count(candidates: Sequence[Sequence[_Candidate]]) -> int:
+    return len({one.id for column in candidates for one in column})
+
+
+def _settle(candidates: Sequence[Sequence[_Candidate]], fixed: Sequence[_Looks]) -> list[tuple[_Candidate, bool]]:
+    """One candidate per speaker, all different, and whether it was changed to look less like somebody.
+
+    First the assignment with the best sum of fit, uses and draws. Then, while two of the cast look alike, the one change
+    at the same fit that helps most. `fixed` are the looks of those who are cast already.
+    """
+    choice = _assign(candidates)
+    changed: set[int] = set()
+    while True:
+        used = {one.id for one in choice}
+        changes: list[tuple[tuple[int, int, int], int, _Candidate]] = []
+        for speaker, current in enumerate(choice):
+            others = [*fixed, *(one.looks for one in choice if one is not current)]
+            confusion = _confusion(current.looks, others)
+            for other in candidates[speaker] if confusion else ():
+                if other.id not in used and other.fit == current.fit:
+                    gain = confusion - _confusion(other.looks, others)
+                    if gain > 0:
+                        changes.append(((-gain, other.uses, other.draw), speaker, other))
+        if not changes:
+            return [(one, speaker in changed) for speaker, one in enumerate(choice)]
+        _, speaker, choice[speaker] = min(changes, key=lambda change: change[:2])
+        changed.add(speaker)
+
+
+def _confusion(looks: _Looks, others: Sequence[_Looks]) -> int:
+    """How easily a face is taken for one of the others: 0 when it is like none of them."""
+    weights = _LOOKS | _LOOKS_IN_ATTRIBUTES
+    likeness = (sum(weights[trait] for trait, _ in looks & other) for other in others)
+    # Squares: one pair of twins is worse than several faint likenesses.
+    return sum(max(0, value - _LIKE_ANYBODY) ** 2 for value in likeness)
+
+
+def _assign(candidates: Sequence[Sequence[_Candidate]]) -> list[_Candidate]:
+    """Different portraits for all speakers at the least total cost.
+
+    By shortest augmenting paths (Jonker and Volgenant 1987), in whole numbers, so that the answer is exact. There must
+    be an assignment; there is one when each speaker has at least as many candidates as there are speakers, or all.
+    """
+    ids = sorted({one.id: one.slug for column in candidates for one in column}.items(), key=lambda pair: pair[1])
+    column_of = {portrait_id: column for column, (portrait_id, _) in enumerate(ids)}
+    seen = [{column_of[one.id]: one for one in row} for row in candidates]
+    costs = [[_OUT_OF_REACH] * len(ids) for _ in candidates]
+    for row, by_column in enumerate(seen):
+        for column, one in by_column.items():
+            # Fit decides, then uses, then draws: each has room for the sum over a few hundred speakers.
+            costs[row][column] = (-one.fit << 80) + (one.uses << 40) + one.draw
+
+    row_price, column_price = [0] * len(costs), [0] * len(ids)
+    row_of: dict[int, int] = {}
+    for start in range(len(costs)):
+        distance: dict[int, int] = {}
+        before: dict[int, int | None] = {}
+        path: list[int] = []
+        unreached = set(range(len(ids)))
+        row, reached, so_far = start, None, 0
+        while reached is None or reached in row_of:
+            for column in unreached:
+                length = so_far + costs[row][column] - row_price[row] - column_price[column]
+                if column not in distance or length < distance[column]:
+                    distance[column], before[column] = length, reached
+            reached = min(unreached, key=lambda column: (distance[column], column))
+            so_far = distance[reached]
+            unreached.remove(reached)
+            path.append(reached)
+            row = row_of.get(reached, row)
+        row_price[start] += so_far
+        for column in path[:-1]:
+            row_price[row_of[column]] += so_far - distance[column]
+            column_price[column] -= so_far - distance[column]
+        while reached is not None:
+            came_from = before[reached]
+            row_of[reached] = start if came_from is None else row_of[came_from]
+            reached = came_from
+    chosen = {row: column for column, row in row_of.items()}
+    return [seen[row][chosen[row]] for row in range(len(costs))]
+
+
+def _asked_points(request: CastingRequest) -> int:
+    return (
+        (_GENDER if request.gender is not None else 0)
+        + (_AGE if request.age is not None else 0)
+        + (_PITCH if request.pitch_class in _SUITS else 0)
+        + (_LANGUAGE_ANY if _primary(request.language) is not None else 0)
+    )
+
+
+def _score(request: CastingRequest, choice: _Candidate) -> float:
+    asked = _asked_points(request)
+    return 1.0 if asked == 0 else round(min(1.0, choice.fit / asked), 3)
+
+
+def _reasons(
+    request: CastingRequest, choice: _Candidate, candidates: Sequence[_Candidate], for_looks: bool
+) -> list[str]:
+    """Such as "high voice and 'feminine' hint match", "least used of 9 candidates"."""
+    look = dict(choice.looks)
+    presentation, age_band = look["presentation"], look["age_band"]
+    asked: list[tuple[str, str, str, Sequence[str]]] = []
+    if request.pitch_class in _SUITS:
+        suits = _SUITS[request.pitch_class]
+        asked.append((f"{request.pitch_class} voice", suits, presentation, _near_genders(suits)))
+    if request.gender is not None:
+        asked.append((f"'{request.gender}' hint", request.gender, presentation, _near_genders(request.gender)))
+    if request.age is not None:
+        asked.append((f"'{request.age}' hint", request.age, age_band, _near_ages(request.age)))
+    met = [what for what, wanted, got, _ in asked if got == wanted]
+    reasons = [f"{' and '.join(met)} match{'es' if len(met) == 1 else ''}"] if met else []
+    for what, wanted, got, near in asked:
+        if got != wanted:
+            reasons.append(f"{what} {'nearly met' if got in near else 'not met'} ('{got}')")
+    if request.pitch_class == "mid":
+        reasons.append("mid voice suits any presentation")
+    if choice.speaks:
+        reasons.append(f"suits language {request.language}")
+    equals = [one for one in candidates if one.fit == choice.fit]
+    if choice.equals == 1:
+        reasons.append("no other candidate fits as well")
+    elif for_looks:
+        reasons.append(f"of {choice.equals} candidates, not like another speaker")
+    elif choice.uses == equals[0].uses < equals[-1].uses:
+        reasons.append(f"least used of {choice.equals} candidates")
+    else:
+        reasons.append(f"drawn from {choice.equals} candidates")
+    return reasons
+
+
+def _store(session: Session, production_id: str, cast: dict[str, Casting], decided: dict[str, CastingDecision]) -> None:
+    changed = [
+        one for one in decided.values() if one.speaker not in cast or cast[one.speaker].portrait_id != one.portrait_id
+    ]
+    given = {one.portrait_id for one in changed}
+    # A speaker who is not asked for now and whose portrait went to another one is cast again when asked for.
+    gone = [cast[one.speaker] for one in changed if one.speaker in cast]
+    gone += [one for speaker, one in cast.items() if speaker not in decided and one.portrait_id in given]
+    voices = {one.speaker: one.voice for one in gone}
+    for casting in gone:
+        session.delete(casting)
+    # Before the new ones go in: two speakers may have exchanged their portraits.
+    session.flush()
+    session.add_all(
+        Casting(
+            production_id=production_id,
+            speaker=one.speaker,
+            portrait_id=one.portrait_id,
+            voice=voices.get(one.speaker, {}),
+            reason=one.reason,
+            score=one.score,
+        )
+        for one in changed
+    )
+    session.flush()

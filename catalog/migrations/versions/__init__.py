@@ -1,0 +1,1 @@
+"""Migrations, `rNNNN_what_it_does.py`."""

@@ -1,0 +1,325 @@
+"""Portraits and the consents that allow their use: adding, finding, retiring, and the question "may this be used now?"."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from catalog.session import insert_into
+from catalog.tables import AGE_BANDS, CONSENT_KINDS, PRESENTATIONS, Consent, Portrait, lot_of, now
+from media.dialogue import language_tag
+from media.errors import InputError, RightsError
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_TRAITS: dict[str, InstrumentedAttribute[str]] = {
+    "presentation": Portrait.presentation,
+    "age_band": Portrait.age_band,
+    "skin": Portrait.skin,
+    "hair": Portrait.hair,
+    "glasses": Portrait.glasses,
+    "head_covering": Portrait.head_covering,
+    "clothing": Portrait.clothing,
+    "style": Portrait.style,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFacts:
+    """Who allowed what, from when until when (first moment at which it no longer holds; None: without end)."""
+
+    subject: str
+    """Whose face it is."""
+    scope: str = "any use"
+    document_uri: str = ""
+    kind: str = "person"
+    """`person`, or `synthetic` for a face that is nobody's."""
+    granted_at: datetime | None = None
+    """None: now."""
+    valid_from: datetime | None = None
+    """None: from `granted_at` on."""
+    valid_until: datetime | None = None
+
+
+NO_REAL_PERSON = ConsentFacts(subject="synthetic: no real person", kind="synthetic")
+"""What stands in for a consent where nobody's face is shown: any use, without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitFacts:
+    """What is known about a portrait before it is in the catalog."""
+
+    slug: str
+    """Lower-case ASCII words joined by dashes; how people name the portrait."""
+    name: str
+    image_key: str
+    """Artifact key of the PNG."""
+    content_sha256: str
+    """SHA-256 of the PNG, 64 hex digits."""
+    width: int
+    height: int
+    face: tuple[float, float, float, float]
+    """Face region: left, top, right, bottom, as fractions of width and height."""
+    licence: str
+    source: str
+    presentation: str = "neutral"
+    """feminine, masculine or neutral."""
+    age_band: str = "adult"
+    """young, adult or senior."""
+    skin: str = ""
+    hair: str = ""
+    glasses: str = "none"
+    head_covering: str = "none"
+    clothing: str = ""
+    style: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Anything else worth keeping, as JSON. `languages` (a list of BCP 47 tags) is read by casting."""
+    consent: ConsentFacts | None = None
+
+
+def add_portrait(session: Session, facts: PortraitFacts) -> Portrait:
+    """Put a portrait, and its consent if it comes with one, into the catalog. Doing it again changes nothing.
+
+    Raises:
+        InputError: a fact is out of range, the slug is taken by another picture, or the picture is there under
+            another slug.
+    """
+    values = _portrait_values(facts)
+    if _insert(session, facts, values) is None:
+        taken = session.scalar(select(Portrait).where(Portrait.slug == facts.slug))
+        if taken is None:
+            twin = session.scalars(
+                select(Portrait).where(Portrait.content_sha256 == facts.content_sha256, Portrait.retired_at.is_(None))
+            ).one()
+            raise InputError(
+                f"portrait '{facts.slug}': the same picture is in the catalog as '{twin.slug}'; use that one."
+            )
+        if taken.content_sha256 != facts.content_sha256:
+            raise InputError(
+                f"portrait '{facts.slug}': another picture has this name already; give this one another slug."
+            )
+        return taken
+    return session.scalars(select(Portrait).where(Portrait.slug == facts.slug)).one()
+
+
+def seed(session: Session, facts: Iterable[PortraitFacts]) -> int:
+    """Put in what is missing, all or nothing, and return how many that were.
+
+    A slug or a picture that is there is left as it is, retired or not. Safe when several processes seed at once.
+    """
+    wanted = {one.slug: one for one in facts}
+    present = set(session.scalars(select(Portrait.slug)))
+    added = 0
+    with session.begin_nested():
+        # In one order everywhere, so that two seeding processes on PostgreSQL cannot wait for one another in a circle.
+        for slug in sorted(wanted.keys() - present):
+            added += _insert(session, wanted[slug], _portrait_values(wanted[slug])) is not None
+    return added
+
+
+def find_portrait(session: Session, slug: str) -> Portrait:
+    """The portrait of that name, retired or not.
+
+    Raises:
+        InputError: there is none; the message suggests names that are close.
+    """
+    found = session.scalar(select(Portrait).where(Portrait.slug == slug))
+    if found is not None:
+        return found
+    slugs = session.scalars(select(Portrait.slug).where(Portrait.retired_at.is_(None)).order_by(Portrait.slug)).all()
+    close = difflib.get_close_matches(slug.lower(), slugs, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(one) for one in close)}? See" if close else "see"
+    raise InputError(f"no portrait '{slug}': {hint} `portrayal catalog list`.")
+
+
+def list_portraits(
+    session: Session, *, include_retired: bool = False, usable_at: datetime | None = None, **traits: str
+) -> list[Portrait]:
+    """Portraits in the order of their slugs, such as `list_portraits(session, presentation="feminine", style="photo")`.
+
+    `usable_at` leaves out what may not be used at that time.
+
+    Raises:
+        InputError: a trait that portraits do not have.
+    """
+    query = select(Portrait).order_by(Portrait.slug)
+    if not include_retired:
+        query = query.where(Portrait.retired_at.is_(None))
+    if usable_at is not None:
+        query = query.where(usable(usable_at))
+    for trait, value in traits.items():
+        if trait not in _TRAITS:
+            raise InputError(f"portraits cannot be filtered by '{trait}'; use one of {', '.join(_TRAITS)}.")
+        query = query.where(_TRAITS[trait] == value)
+    return list(session.scalars(query))
+
+
+def retire(session: Session, slug: str) -> Portrait:
+    """Take a portrait out of use from now on. It stays in the catalog, for what was made with it."""
+    portrait = find_portrait(session, slug)
+    if portrait.retired_at is None:
+        portrait.retired_at = now()
+        session.flush()
+    return portrait
+
+
+def add_consent(session: Session, portrait: Portrait, facts: ConsentFacts) -> Consent:
+    """Put a consent on record.
+
+    Raises:
+        InputError: no subject or scope, or it ends before it begins.
+    """
+    consent = Consent(portrait_id=portrait.id, **_consent_values(facts, f"consent for '{portrait.slug}'"))
+    session.add(consent)
+    session.flush()
+    session.expire(portrait, ["consents"])
+    return consent
+
+
+def revoke_consent(session: Session, consent_id: int, at: datetime | None = None) -> Consent:
+    """Record that a consent was taken back, at `at` (None: now). The first revocation stays.
+
+    Raises:
+        InputError: there is no such consent.
+    """
+    consent = session.get(Consent, consent_id, with_for_update=True)
+    if consent is None:
+        raise InputError(f"no consent {consent_id}: see `portrayal catalog show SLUG` for a portrait's consents.")
+    if consent.revoked_at is None:
+        consent.revoked_at = at or now()
+        session.flush()
+    return consent
+
+
+def usable(at: datetime) -> ColumnElement[bool]:
+    """The SQL condition that a portrait may be used at that time: not retired, and a consent holds."""
+    consent_holds = exists().where(
+        Consent.portrait_id == Portrait.id,
+        Consent.valid_from <= at,
+        or_(Consent.valid_until.is_(None), Consent.valid_until > at),
+        or_(Consent.revoked_at.is_(None), Consent.revoked_at > at),
+    )
+    return and_(or_(Portrait.retired_at.is_(None), Portrait.retired_at > at), consent_holds)
+
+
+def require_rights(session: Session, portrait: Portrait, at: datetime | None = None) -> None:
+    """Do nothing when the portrait may be used at `at` (None: now).
+
+    Raises:
+        RightsError: it may not, and why: retired, no consent, not yet valid, expired or revoked, with the date.
+    """
+    moment = at or now()
+    if session.scalar(select(usable(moment)).where(Portrait.id == portrait.id)):
+        return
+    raise RightsError(f"portrait '{portrait.slug}' may not be used: {_refusal(session, portrait, moment)}.")
+
+
+def _refusal(session: Session, portrait: Portrait, at: datetime) -> str:
+    retired_at = session.scalar(select(Portrait.retired_at).where(Portrait.id == portrait.id))
+    if retired_at is not None and retired_at <= at:
+        return f"it was retired on {retired_at:%Y-%m-%d}; choose another one"
+    consents = session.scalars(select(Consent).where(Consent.portrait_id == portrait.id).order_by(Consent.id)).all()
+    if not consents:
+        return "there is no consent on record; add one with `portrayal catalog consent add`"
+    # Of several that do not hold, the one that begins next or else the one that ended last says most.
+    coming = [one for one in consents if one.valid_from > at and (one.revoked_at is None or one.revoked_at > at)]
+    if coming:
+        first = min(coming, key=lambda one: one.valid_from)
+        return f"the consent of '{first.subject}' is not valid before {first.valid_from:%Y-%m-%d}"
+    last = max(consents, key=lambda one: min(one.revoked_at or datetime.max.replace(tzinfo=at.tzinfo), _end(one)))
+    if last.revoked_at is not None and last.revoked_at <= _end(last):
+        return f"'{last.subject}' revoked the consent on {last.revoked_at:%Y-%m-%d}; choose another one"
+    return f"the consent of '{last.subject}' expired on {last.valid_until:%Y-%m-%d}; renew it or choose another one"
+
+
+def _insert(session: Session, facts: PortraitFacts, values: dict[str, Any]) -> int | None:
+    """Insert the portrait with its consent; None when its slug or its picture is in the catalog already."""
+    statement = insert_into(session, Portrait).values(values).on_conflict_do_nothing().returning(Portrait.id)
+    portrait_id = session.scalar(statement)
+    if portrait_id is not None and facts.consent is not None:
+        consent = _consent_values(facts.consent, f"consent for '{facts.slug}'")
+        session.execute(insert_into(session, Consent).values(portrait_id=portrait_id, **consent))
+    return portrait_id
+
+
+def _portrait_values(facts: PortraitFacts) -> dict[str, Any]:
+    def refuse(what: str) -> InputError:
+        return InputError(f"portrait '{facts.slug}': {what}.")
+
+    left, top, right, bottom = facts.face
+    if not _SLUG.fullmatch(facts.slug) or len(facts.slug) > 100:
+        raise refuse("a slug is lower-case ASCII letters and digits joined by dashes, at most 100 of them")
+    if not re.fullmatch(r"[0-9a-f]{64}", facts.content_sha256):
+        raise refuse("content_sha256 must be the picture's SHA-256 as 64 hex digits")
+    if facts.width <= 0 or facts.height <= 0:
+        raise refuse(f"{facts.width} x {facts.height} is not the size of a picture")
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise refuse(f"the face region {facts.face} must be left, top, right, bottom as fractions from 0 to 1")
+    if facts.presentation not in PRESENTATIONS:
+        raise refuse(f"presentation '{facts.presentation}' is not one of {', '.join(PRESENTATIONS)}")
+    if facts.age_band not in AGE_BANDS:
+        raise refuse(f"age band '{facts.age_band}' is not one of {', '.join(AGE_BANDS)}")
+    if not facts.licence.strip():
+        raise refuse("it has no licence; say under which terms the picture may be used")
+    attributes = dict(facts.attributes)
+    languages = attributes.get("languages", [])
+    if not isinstance(languages, list | tuple):
+        raise refuse("the attribute 'languages' must be a list of language tags")
+    attributes["languages"] = [language_tag(str(tag), f"portrait '{facts.slug}', languages") for tag in languages]
+    return {
+        "slug": facts.slug,
+        "name": facts.name or facts.slug,
+        "image_key": facts.image_key,
+        "content_sha256": facts.content_sha256,
+        "width": facts.width,
+        "height": facts.height,
+        "face_left": left,
+        "face_top": top,
+        "face_right": right,
+        "face_bottom": bottom,
+        "presentation": facts.presentation,
+        "age_band": facts.age_band,
+        "skin": facts.skin,
+        "hair": facts.hair,
+        "glasses": facts.glasses,
+        "head_covering": facts.head_covering,
+        "clothing": facts.clothing,
+        "style": facts.style,
+        "attributes": attributes,
+        "licence": facts.licence,
+        "source": facts.source,
+        "lot": lot_of(facts.slug),
+        "created_at": now(),
+    }
+
+
+def _consent_values(facts: ConsentFacts, where: str) -> dict[str, Any]:
+    granted_at = facts.granted_at or now()
+    valid_from = facts.valid_from or granted_at
+    if facts.kind not in CONSENT_KINDS:
+        raise InputError(f"{where}: kind '{facts.kind}' is not one of {', '.join(CONSENT_KINDS)}.")
+    if not facts.subject.strip() or not facts.scope.strip():
+        raise InputError(f"{where}: say whose face it is (subject) and what it may be used for (scope).")
+    if any(time is not None and time.tzinfo is None for time in (granted_at, valid_from, facts.valid_until)):
+        raise InputError(f"{where}: a time lacks its time zone; write it as 2026-01-31T00:00+00:00.")
+    if facts.valid_until is not None and facts.valid_until <= valid_from:
+        raise InputError(
+            f"{where}: it would end on {facts.valid_until:%Y-%m-%d}, before it begins on {valid_from:%Y-%m-%d}."
+        )
+    return {
+        "kind": facts.kind,
+        "subject": facts.subject,
+        "scope": facts.scope,
+        "document_uri": facts.document_uri,
+        "granted_at": granted_at,
+        "valid_from": valid_from,
+        "valid_until": facts.valid_until,
+    }
+
+
+def _end(consent: Consent) -> datetime:
+    return consent.valid_until or datetime.max.replace(tzinfo=consent.valid_from.tzinfo)

@@ -1,0 +1,232 @@
+"""Opens the catalog: makes it when it is not there, brings its tables up to date, and hands out sessions.
+
+Many processes may do this at once, on SQLite and on PostgreSQL.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, table, text
+from sqlalchemy import column as sql_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from catalog.migrations import HEAD, VERSION_TABLE
+from catalog.tables import Base
+from media.errors import InputError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another one on SQLite."""
+_MIGRATION_LOCK = 0x706F727472617921
+"""Key of the PostgreSQL advisory lock that lets one process at a time migrate."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_catalog(url: str) -> Engine:
+    """An engine for the catalog at a SQLAlchemy URL, with its tables made or brought up to date.
+
+    `sqlite:////path/catalog.db` (folders are created) or `postgresql://user@host/name`.
+
+    Raises:
+        InputError: the URL is not one of these, the file cannot be written, or the server cannot be reached.
+    """
+    place = _place(url)
+    with _explained(place):
+        if place.get_backend_name() == "sqlite":
+            engine = _open_sqlite(place)
+        else:
+            engine = create_engine(place, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        try:
+            upgrade(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+    return engine
+
+
+def session_factory(engine: Engine, *, read_only: bool = False) -> sessionmaker[Session]:
+    """A factory for sessions: `with session_factory(engine).begin() as session: ...` commits at the end, or rolls back.
+
+    Sessions write, and on SQLite hold the write lock from their first statement on; keep them short. With `read_only`
+    they never wait for a writer, see one state of the catalog throughout, and cannot write.
+    """
+    if read_only:
+        engine = engine.execution_options(catalog_read_only=True)
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables up to `revision`. Quick when they are there already; one process at a time does the work.
+
+    Raises:
+        InputError: the catalog was written by a newer version.
+    """
+    if revision == "head" and current_revision(engine) == HEAD:
+        return
+    with _migrating(engine) as config:
+        from alembic import command
+        from alembic.script import ScriptDirectory
+
+        found = _revision(config.attributes["connection"])
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if found is not None and found not in known:
+            raise InputError(
+                f"{_shown(engine.url)}: the catalog was written by a newer version of Portrayal (its revision is "
+                f"'{found}', this version knows '{HEAD}'); update Portrayal or use another catalog."
+            )
+        command.upgrade(config, revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the tables back to an earlier revision, or to nothing with `base`. What the later ones added is lost."""
+    with _migrating(engine) as config:
+        from alembic import command
+
+        command.downgrade(config, revision)
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision that the tables are at; None: there are none yet."""
+    with engine.execution_options(catalog_read_only=True).connect() as connection:
+        return _revision(connection)
+
+
+def insert_into(session: Session, target: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """The INSERT of the session's database, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return insert(target)
+
+
+def _place(url: str) -> URL:
+    try:
+        place = make_url(url)
+    except ArgumentError:
+        raise InputError(
+            "The catalog's address is not a database URL; use sqlite:////folder/catalog.db or "
+            "postgresql://user@host/name (PORTRAYAL_DATABASE_URL)."
+        ) from None
+    match place.drivername:
+        case "sqlite" | "sqlite+pysqlite" if place.database and not place.database.startswith((":", "file:")):
+            return place
+        case "postgres" | "postgresql" | "postgresql+psycopg":
+            return place.set(drivername="postgresql+psycopg")
+    raise InputError(
+        f"{_shown(place)}: this kind of catalog is not supported; use a SQLite file (sqlite:////folder/catalog.db) or "
+        "PostgreSQL (postgresql://user@host/name)."
+    )
+
+
+def _open_sqlite(place: URL) -> Engine:
+    path = Path(str(place.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise InputError(f"{path}: the catalog should be a file and this is a folder; name a file in it.")
+    # SQLite also writes beside the file (-wal, -shm), so the folder must be writable, too.
+    for target in (path, path.parent):
+        if target.exists() and not os.access(target, os.W_OK):
+            raise InputError(
+                f"{target}: the catalog cannot be written here; change the permissions or set PORTRAYAL_HOME."
+            )
+    _use_write_ahead_log(path)
+    engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver's own idea of when a transaction begins leaves reads and DDL outside of it; `_begin` does it right.
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        read_only = bool(options.get("catalog_read_only"))
+        # Foreign keys can only be switched between transactions; migrations that rebuild a table need them off.
+        connection.exec_driver_sql(f"PRAGMA foreign_keys = {'OFF' if options.get('catalog_migrating') else 'ON'}")
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        # A transaction that reads first and writes later can fail at once when another one wrote in between; one that
+        # takes the write lock at its beginning waits for its turn instead.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _use_write_ahead_log(path: Path) -> None:
+    # Changing the journal mode does not wait for other processes as everything else does: it fails with "database is
+    # locked" at once. Hence the loop, for several processes that open a new catalog in the same moment.
+    deadline = time.monotonic() + BUSY_SECONDS
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        while True:
+            try:
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal":
+                    return
+                raise InputError(f"{path}: this file system cannot hold a SQLite catalog; use a local folder.")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _migrating(engine: Engine) -> "Iterator[Config]":
+    """Alembic's configuration, with a connection in a transaction that keeps every other migrating process waiting."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with engine.execution_options(catalog_migrating=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        yield config
+        if engine.dialect.name == "sqlite":
+            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if dangling:
+                raise RuntimeError(f"a migration left references to nothing behind: {dangling[:5]}")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(select(sql_column("version_num")).select_from(table(VERSION_TABLE)))
+
+
+@contextmanager
+def _explained(place: URL) -> Iterator[None]:
+    """Turn what the database or the file system says into one sentence."""
+    shown = _shown(place)
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause) or type(cause).__name__
+        said = said.strip().splitlines()[0].rstrip(".")
+        remedy = (
+            "check that the folder can be written and has room, or set PORTRAYAL_HOME"
+            if place.get_backend_name() == "sqlite"
+            else "check PORTRAYAL_DATABASE_URL and that the server runs"
+        )
+        raise InputError(f"{shown}: the catalog cannot be opened ({said}); {remedy}.") from error
+    except SQLAlchemyError as error:
+        raise InputError(f"{shown}: the catalog cannot be opened ({error}).") from error
+
+
+def _shown(place: URL) -> str:
+    """How an address is shown to people: a path, or a URL without its password."""
+    if place.get_backend_name() == "sqlite" and place.database:
+        return place.database
+    return place.render_as_string(hide_password=True)
