@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the catalog; SQLite in `home` when not set."""
     store_url: str | None = None
     """fsspec URL of the artifact store; a folder in `home` when not set."""
+    renderers: int | None = Field(None, ge=0, le=64)
+    """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
     hf_token: SecretStr | None = None
     """Hugging Face token, for models that ask for one."""
 

@@ -1,0 +1,279 @@
+"""`portrayal catalog`: the portraits, their rights, and who would be cast as whom."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from media.errors import InputError
+
+if TYPE_CHECKING:
+    from catalog.tables import Portrait
+
+app = typer.Typer(help="Portraits, their rights, and who is cast as whom.", no_args_is_help=True)
+consent_app = typer.Typer(help="Who allowed the use of a portrait, until when.", no_args_is_help=True)
+app.add_typer(consent_app, name="consent")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+Slug = Annotated[str, typer.Argument(metavar="PORTRAIT", help="Slug of the portrait, as `catalog list` shows it.")]
+
+
+@app.command("list")
+def list_(
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="TRAIT=VALUE", help="Only such portraits, e.g. presentation=feminine (repeatable)."),
+    ] = None,
+    usable: Annotated[bool, typer.Option("--usable", help="Only portraits that may be used now.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Retired portraits, too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the portraits."""
+    from catalog.portraits import list_portraits
+    from catalog.session import session_factory
+    from catalog.tables import now
+    from flows.console import print_json, print_table
+    from tasks import workspace
+
+    traits = {}
+    for condition in where or []:
+        trait, equals, value = condition.partition("=")
+        if not equals:
+            raise InputError(f"--where {condition}: write it as TRAIT=VALUE, for example presentation=feminine.")
+        traits[trait.strip()] = value.strip()
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        found = list_portraits(session, include_retired=all_, usable_at=now() if usable else None, **traits)
+        rows = [_facts(portrait) for portrait in found]
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        f"{len(rows)} portraits",
+        ("Portrait", "Name", "Presentation", "Age", "Skin", "Hair", "Clothing", "Style", "Retired"),
+        [
+            tuple(row[key] for key in ("slug", "name", "presentation", "age_band", "skin", "hair", "clothing", "style"))
+            + ((row["retired_at"] or "")[:10],)
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def show(slug: Slug, json: JsonOption = False) -> None:
+    """Show one portrait: what it looks like, its licence, its consents, where it is used."""
+    from sqlalchemy import select
+
+    from catalog.portraits import find_portrait
+    from catalog.session import session_factory
+    from catalog.tables import Casting
+    from flows.console import print_json, print_table
+    from tasks import workspace
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        portrait = find_portrait(session, slug)
+        facts = _facts(portrait) | {
+            "face": list(portrait.face),
+            "size": [portrait.width, portrait.height],
+            "attributes": portrait.attributes,
+            "picture": str(workspace.store().uri(portrait.image_key)),
+            "consents": [
+                {
+                    "id": consent.id,
+                    "kind": consent.kind,
+                    "subject": consent.subject,
+                    "scope": consent.scope,
+                    "document_uri": consent.document_uri,
+                    "valid_from": consent.valid_from.isoformat(),
+                    "valid_until": consent.valid_until.isoformat() if consent.valid_until else None,
+                    "revoked_at": consent.revoked_at.isoformat() if consent.revoked_at else None,
+                }
+                for consent in portrait.consents
+            ],
+            "cast_in": sorted(
+                session.scalars(select(Casting.production_id).where(Casting.portrait_id == portrait.id)).all()
+            ),
+        }
+    if json:
+        print_json(facts)
+        return
+    consents = facts.pop("consents")
+    print_table(facts.pop("name"), ("", ""), [(key.replace("_", " "), _shown(value)) for key, value in facts.items()])
+    print_table(
+        "Consents",
+        ("No.", "Subject", "Scope", "From", "Until", "Revoked"),
+        [
+            (
+                str(one["id"]),
+                one["subject"],
+                one["scope"],
+                one["valid_from"][:10],
+                (one["valid_until"] or "without end")[:16],
+                (one["revoked_at"] or "")[:16],
+            )
+            for one in consents
+        ],
+    )
+
+
+@app.command()
+def cast(
+    source: Annotated[Path, typer.Argument(help="A script or a recording.")],
+    wish: Annotated[
+        list[str] | None, typer.Option("--cast", metavar="NAME=PORTRAIT", help="Portrait for a speaker (repeatable).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the production. Default: the source's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say who would be cast for the speakers of a source, and why. Changes nothing."""
+    from flows.cli import pairs
+    from flows.console import print_json, print_table, progress_on_stderr
+    from flows.plan import make_plan
+    from tasks.request import checked_request
+
+    with progress_on_stderr(show=not json):
+        planned = make_plan(checked_request(source=str(source), name=name, cast=pairs("--cast", wish)))
+    rows = [casting.as_json() for casting in planned.castings]
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        f"Casting of {planned.name}",
+        ("Speaker", "Portrait", "Score", "Reason"),
+        [(row["speaker"], row["portrait"], f"{row['score']:.2f}", row["reason"]) for row in rows],
+    )
+
+
+@app.command()
+def retire(slug: Slug) -> None:
+    """Take a portrait out of use from now on. What was made with it stays on record."""
+    from catalog import portraits
+    from catalog.session import session_factory
+    from tasks import workspace
+
+    with session_factory(workspace.catalog()).begin() as session:
+        portraits.retire(session, slug)
+    print(f"'{slug}' is retired: it will not be cast or rendered any more.")
+
+
+@app.command()
+def check(json: JsonOption = False) -> None:
+    """Check that every portrait in use has its picture and its rights, now and for the next 30 days."""
+    from flows.console import print_json
+    from tasks.portraits import check_portraits
+
+    problems = check_portraits()
+    if json:
+        print_json([{"portrait": one.slug, "problem": one.problem, "refuses": one.refuses} for one in problems])
+    else:
+        for one in problems:
+            print(f"{one.slug}: {one.problem}")
+        print("Every portrait may be used and has its picture." if not problems else f"{len(problems)} to look at.")
+    if any(one.refuses for one in problems):
+        raise typer.Exit(1)
+
+
+@app.command()
+def presenters(
+    sheet: Annotated[Path, typer.Option(help="PNG file to write.")],
+    columns: Annotated[int, typer.Option(min=1, max=24, help="Portraits in a row.")] = 6,
+) -> None:
+    """Draw the starter cast on one sheet."""
+    from models.avatars.drawing import sheet as draw_sheet
+    from models.avatars.presenters import STARTER_CAST
+
+    if sheet.suffix.lower() != ".png":
+        raise InputError(f"--sheet {sheet}: the sheet is a PNG picture; give it a name that ends in .png.")
+    try:
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        draft = sheet.with_name(f".{sheet.name}")
+        draw_sheet(STARTER_CAST, draft, columns=columns)
+        draft.replace(sheet)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{sheet}: cannot be written ({error}); choose another place.") from None
+    print(f"{len(STARTER_CAST)} presenters: {sheet}")
+
+
+@consent_app.command("add")
+def consent_add(
+    slug: Slug,
+    subject: Annotated[str, typer.Option(help="Whose face it is.")],
+    scope: Annotated[str, typer.Option(help="What it may be used for.")] = "any use",
+    document: Annotated[str, typer.Option(help="Where the signed document is.")] = "",
+    since: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day or moment. Default: now.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="First day or moment without it. Default: without end.")
+    ] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="The face is nobody's.")] = False,
+) -> None:
+    """Put a consent on record."""
+    from catalog.portraits import ConsentFacts, add_consent, find_portrait
+    from catalog.session import session_factory
+    from tasks import workspace
+
+    facts = ConsentFacts(
+        subject=subject,
+        scope=scope,
+        document_uri=document,
+        kind="synthetic" if synthetic else "person",
+        valid_from=_moment("--from", since),
+        valid_until=_moment("--until", until),
+    )
+    with session_factory(workspace.catalog()).begin() as session:
+        consent = add_consent(session, find_portrait(session, slug), facts)
+        print(f"Consent {consent.id} for '{slug}' is on record.")
+
+
+@consent_app.command("revoke")
+def consent_revoke(
+    number: Annotated[int, typer.Argument(help="Number of the consent, as `catalog show` prints it.")],
+    at: Annotated[str | None, typer.Option(metavar="DATE", help="When it was taken back. Default: now.")] = None,
+) -> None:
+    """Put on record that a consent was taken back."""
+    from catalog.portraits import revoke_consent
+    from catalog.session import session_factory
+    from tasks import workspace
+
+    with session_factory(workspace.catalog()).begin() as session:
+        revoke_consent(session, number, _moment("--at", at))
+    print(f"Consent {number} is revoked.")
+
+
+def _moment(option: str, text: str | None) -> Any:
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{option} {text}: write a date as 2026-01-31 or 2026-01-31T18:00+01:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _facts(portrait: "Portrait") -> dict[str, Any]:
+    return {
+        "slug": portrait.slug,
+        "name": portrait.name,
+        "presentation": portrait.presentation,
+        "age_band": portrait.age_band,
+        "skin": portrait.skin,
+        "hair": portrait.hair,
+        "glasses": portrait.glasses,
+        "head_covering": portrait.head_covering,
+        "clothing": portrait.clothing,
+        "style": portrait.style,
+        "licence": portrait.licence,
+        "source": portrait.source,
+        "retired_at": portrait.retired_at.isoformat() if portrait.retired_at else None,
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')}: {_shown(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(_shown(one) for one in value) or "none"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "" if value is None else str(value)

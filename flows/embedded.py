@@ -1,0 +1,166 @@
+"""Prefect without setting anything up: an embedded server that lives as long as the command that started it.
+
+Importing this module does not import Prefect. `start()` has to be called before anything does, because Prefect reads its
+settings when it is imported. The server runs in a process of its own and ends with its parent, even if that is killed.
+"""
+
+import asyncio
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from media.errors import PortrayalError
+
+DEFAULT_SERVER = "http://127.0.0.1:4200/api"
+STARTUP_SECONDS = 180.0
+
+QUIET = {
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+    "DO_NOT_TRACK": "1",
+}
+SMALL = {
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(STARTUP_SECONDS)),
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",  # `_serve` does it, one process at a time
+    "PREFECT_UI_ENABLED": "false",
+}
+
+
+class EmbeddedServer:
+    """A Prefect server that is starting, or one that runs already. `join()` before the first flow is called."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.url = url
+        self._process = process
+        self._failure: str | None = None
+        self._waiting: threading.Thread | None = None
+        if process is not None:
+            self._waiting = threading.Thread(target=self._wait, args=(process,), daemon=True)
+            self._waiting.start()
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                self._failure = f"it ended at once with code {process.returncode}"
+                return
+            if _answers(self.url, seconds=2.0):
+                return
+            time.sleep(0.1)
+        self._failure = f"it did not answer within {STARTUP_SECONDS:.0f} s"
+
+    def join(self) -> None:
+        """Return when the server answers.
+
+        Raises:
+            PortrayalError: it does not; the sentence names its log.
+        """
+        if self._waiting is not None:
+            self._waiting.join()
+        if self._failure:
+            raise PortrayalError(
+                f"The embedded Prefect server could not be started ({self._failure}): read "
+                f"{Path(os.environ['PREFECT_HOME']) / 'server.log'}, or start one and set PREFECT_API_URL."
+            )
+
+    def stop(self) -> None:
+        """End the server, if this process started it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()  # SQLite survives this, and waiting for an orderly end costs seconds
+            self._process.wait()
+
+
+def start(home: Path, *, debug: bool = False) -> EmbeddedServer:
+    """Choose a Prefect server and begin to start one if there is none. Returns at once; call `join()` later.
+
+    A server is used if PREFECT_API_URL names one, or if one answers at its usual place on this machine.
+
+    Args:
+        home: Portrayal's home; what Prefect writes goes into `home/prefect`, unless PREFECT_HOME says otherwise.
+        debug: let Prefect log its errors.
+    """
+    if "prefect" in sys.modules and "PREFECT_API_URL" not in os.environ:
+        raise RuntimeError("flows.embedded.start() must come before Prefect is imported.")
+    prefect_home = home.resolve() / "prefect"
+    os.environ.setdefault("PREFECT_HOME", str(prefect_home))
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, "ERROR" if debug and value == "CRITICAL" else value)
+    if url := os.environ.get("PREFECT_API_URL"):
+        return EmbeddedServer(url)
+    if _answers(DEFAULT_SERVER, seconds=0.2):
+        os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
+        return EmbeddedServer(DEFAULT_SERVER)
+    return _launch(Path(os.environ["PREFECT_HOME"]))
+
+
+def _launch(prefect_home: Path) -> EmbeddedServer:
+    try:
+        prefect_home.mkdir(parents=True, exist_ok=True)
+        log = (prefect_home / "server.log").open("wb")
+    except OSError as error:
+        raise PortrayalError(
+            f"{prefect_home}: cannot be written ({error.strerror}); set PORTRAYAL_HOME to a folder that can."
+        ) from None
+    with log, socket.socket() as listener:
+        # The port is taken here and handed over, so that no other process can take it in between.
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.embedded", str(listener.fileno())],
+            env=os.environ | SMALL | {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
+            stdin=subprocess.PIPE,  # never written to: it closes when this process ends, however it ends
+            stdout=log,
+            stderr=log,
+            pass_fds=(listener.fileno(),),
+            cwd=tempfile.gettempdir(),
+        )
+    os.environ["PREFECT_API_URL"] = url
+    return EmbeddedServer(url, process)
+
+
+def _answers(url: str, seconds: float) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=seconds) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _create_database() -> None:
+    # Two commands that start at once in a new home must not both migrate it.
+    with (Path(os.environ["PREFECT_HOME"]) / "migration.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        from prefect.server.database import provide_database_interface
+
+        asyncio.run(provide_database_interface().create_db())
+
+
+def _serve(listener: socket.socket) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _create_database()
+    import uvicorn
+
+    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, lifespan="on", log_level="error")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,331 @@
+"""Segments become clips: in one process per processor share or GPU, with the weights loaded once in each.
+
+A renderer process that is killed is replaced, and only the clip that it was working on is lost. Nothing is rendered that
+the artifact store holds already.
+"""
+
+import io
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from media.errors import InputError, RenderError
+from media.segment import Clip, Segment
+from media.store import ArtifactStore
+from models import still
+from tasks import workspace
+from tasks.speeds import record_speed
+
+if TYPE_CHECKING:
+    from models.emo.renderer import CheckpointInfo, Renderer
+
+DEFAULT_CHECKPOINT = "starter"
+STALLED_SECONDS = 900.0
+"""A renderer that finishes no frame for so long hangs, and is killed."""
+_POLL_SECONDS = 0.2
+
+EngineInfo = "CheckpointInfo | still.StillInfo"
+
+
+class RendererLost(RenderError):
+    """A renderer process ended in the middle of a clip. The next attempt gets a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """A segment to render, and how to speak of it."""
+
+    segment: Segment
+    frames: int
+    fps: int
+    label: str
+    """For people: `turn 3 (Ann) in es`."""
+    portrait: str
+    """Slug, for the question whether it may be used."""
+
+
+def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | still.StillInfo":
+    """What is needed to plan with a rendering engine: a checkpoint's name or folder, `still`, or `auto`.
+
+    Raises:
+        MissingEngineError: there is no such checkpoint.
+        InputError: the folder is not a checkpoint.
+    """
+    if name == still.NAME:
+        return still.StillInfo()
+    from models.emo.renderer import checkpoint_info
+
+    return checkpoint_info(DEFAULT_CHECKPOINT if name == "auto" else name, models_dir)
+
+
+def clip_key(segment_key: str) -> str:
+    """Artifact key of a segment's clip."""
+    return f"clips/{segment_key}.mp4"
+
+
+def find_clip(store: ArtifactStore, segment_key: str) -> Clip | None:
+    """The clip of a segment if it is in the store, at no cost (`seconds_of_work` is 0)."""
+    if not store.has(clip_key(segment_key)):
+        return None
+    try:
+        record = json.loads(store.fetch(_record_key(segment_key)).read_text())
+        return replace(Clip(**record), uri=store.uri(clip_key(segment_key)), seconds_of_work=0.0)
+    except (InputError, TypeError, ValueError):
+        return None  # a clip without its record is rendered again
+
+
+def renderer_count(missing: int) -> int:
+    """How many renderers to start for so many clips: one per GPU, or one per share of the processors; 0: in this process.
+
+    PORTRAYAL_RENDERERS decides if it is set.
+    """
+    wished = workspace.settings().renderers
+    if wished is not None:
+        return min(wished, missing)
+    return min(missing, len(gpus()) or min(8, processors()))
+
+
+def gpus() -> tuple[str, ...]:
+    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them. Found without loading torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(one.strip() for one in visible.split(",") if one.strip() and one.strip() != "-1")
+    cards = sorted(Path("/dev").glob("nvidia[0-9]*"), key=lambda card: int(card.name.removeprefix("nvidia")))
+    return tuple(str(index) for index in range(len(cards)))
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def render_clip(job: RenderJob, store_url: str, models_dir: Path, on_frame: Callable[[int], None]) -> tuple[Clip, float]:
+    """Render one segment into the store, whatever is there; returns the clip and the seconds that passed.
+
+    Raises:
+        InputError: its picture, its sound or its settings cannot be used.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from media.audio import read_audio
+    from media.video import write_video
+
+    store = ArtifactStore(store_url)
+    segment = job.segment
+    renderer = _renderer(segment.checkpoint, models_dir)
+    if renderer.info.fingerprint != segment.fingerprint:
+        raise InputError(
+            f"{job.label}: checkpoint '{segment.checkpoint}' is not the one that this was planned with; run again."
+        )
+    samples = read_audio(store.fetch(segment.audio), 16_000)
+    portrait = np.asarray(Image.open(io.BytesIO(store.fetch(segment.portrait).read_bytes())).convert("RGB"))
+    began, work_began = time.perf_counter(), time.process_time()
+    key = segment.key
+    size = renderer.info.size
+    with store.writing(clip_key(key)) as path:
+        write_video(
+            renderer.render(portrait, samples, segment.face, segment.settings, job.frames, on_frame), path, job.fps
+        )
+        passed = time.perf_counter() - began
+        work = passed if getattr(renderer, "device", "cpu") != "cpu" else time.process_time() - work_began
+        clip = Clip(key, store.uri(clip_key(key)), job.frames, job.fps, size, size, round(work, 3))
+        # The record comes first: once the clip is there, so is what is known about it.
+        with store.writing(_record_key(key)) as record:
+            record.write_text(json.dumps(asdict(clip)))
+    return clip, passed
+
+
+class Renderers:
+    """Renderer processes, each with its weights in memory. `render` may be called from several threads."""
+
+    def __init__(self, count: int) -> None:
+        """`count` 0: render in this process, one clip at a time."""
+        devices = gpus()
+        threads = max(1, processors() // max(count, 1))
+        self._slots = [_Slot(devices[index % len(devices)] if devices else None, threads) for index in range(count)]
+        self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        for slot in self._slots:
+            self._free.put(slot)
+        self._here = threading.Lock()
+
+    def render(self, job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Clip:
+        """Render a segment as soon as a renderer is free, into the artifact store.
+
+        Args:
+            on_frame: called now and then with the number of frames done.
+
+        Raises:
+            RendererLost: the renderer's process ended; try again.
+            PortrayalError: the segment cannot be rendered.
+        """
+        settings = workspace.settings()
+        report = on_frame or (lambda frames: None)
+        where = (settings.artifacts_url, settings.models_dir)
+        if not self._slots:
+            with self._here:
+                clip, passed = render_clip(job, *where, report)
+        else:
+            slot = self._free.get()
+            try:
+                clip, passed = slot.render(job, *where, report)
+            finally:
+                self._free.put(slot)
+        report(job.frames)
+        record_speed(speed_name(job.segment), clip.frames, passed)
+        return clip
+
+    def close(self) -> None:
+        """End the processes, also those in the middle of a clip."""
+        for slot in self._slots:
+            slot.stop()
+
+
+def speed_name(segment: Segment) -> str:
+    """What the speed of rendering such a segment is recorded under, in seconds per frame."""
+    return f"render {segment.fingerprint[:16]} steps={segment.settings.steps or 'default'}"
+
+
+_current: Renderers | None = None
+
+
+@contextmanager
+def renderers(count: int) -> Iterator[Renderers]:
+    """Renderers for everything inside, which `render` uses."""
+    global _current
+    before, _current = _current, Renderers(count)
+    try:
+        yield _current
+    finally:
+        _current.close()
+        _current = before
+
+
+def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Clip:
+    """The clip of a segment: found in the store, or rendered now. Whether the portrait may be used is asked first.
+
+    Raises:
+        RightsError: the portrait may not be used any more.
+        RendererLost, PortrayalError: as `Renderers.render`.
+    """
+    from catalog.portraits import find_portrait, require_rights
+    from catalog.session import session_factory
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        require_rights(session, find_portrait(session, job.portrait))
+    if found := find_clip(workspace.store(), job.segment.key):
+        return found
+    if _current is None:
+        with renderers(0) as here:
+            return here.render(job, on_frame)
+    return _current.render(job, on_frame)
+
+
+class _Slot:
+    """One renderer process at a time. Its process id and its progress are in memory that both sides see."""
+
+    def __init__(self, gpu: str | None, threads: int) -> None:
+        self._gpu = gpu
+        self._threads = threads
+        self._context = multiprocessing.get_context("spawn")
+        self._start()
+
+    def _start(self) -> None:
+        self._shared: Any = self._context.RawArray("q", 2)
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_begin, initargs=(self._shared, self._gpu, self._threads)
+        )
+
+    def render(
+        self, job: RenderJob, store_url: str, models_dir: Path, report: Callable[[int], None]
+    ) -> tuple[Clip, float]:
+        self._shared[1] = 0
+        try:
+            future = self._pool.submit(_render_here, job, store_url, models_dir)
+            self._watch(future, report)
+            return future.result()
+        except BrokenProcessPool:
+            self.stop()
+            self._start()
+            raise RendererLost(f"{job.label}: the renderer's process was killed (out of memory?)") from None
+
+    def _watch(self, future: "Future[tuple[Clip, float]]", report: Callable[[int], None]) -> None:
+        seen, last = 0, time.monotonic()
+        while not future.done():
+            try:
+                future.exception(timeout=_POLL_SECONDS)
+            except TimeoutError:
+                frames = self._shared[1]
+                if frames != seen:
+                    seen, last = frames, time.monotonic()
+                    report(frames)
+                elif time.monotonic() - last > STALLED_SECONDS:
+                    self._kill()
+
+    def _kill(self) -> None:
+        if pid := self._shared[0]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._kill()
+
+
+# What follows runs in the renderer's process.
+
+_progress: Any = None
+
+
+def _begin(shared: Any, gpu: str | None, threads: int) -> None:
+    global _progress
+    _progress = shared
+    shared[0] = os.getpid()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what happens then
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    for library in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(library, str(threads))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _render_here(job: RenderJob, store_url: str, models_dir: Path) -> tuple[Clip, float]:
+    def on_frame(frames: int) -> None:
+        _progress[1] = frames
+
+    return render_clip(job, store_url, models_dir, on_frame)
+
+
+@lru_cache(maxsize=1)
+def _renderer(checkpoint: str, models_dir: Path) -> "Renderer | still.StillRenderer":
+    if checkpoint == still.NAME:
+        return still.StillRenderer()
+    from models.emo.renderer import Renderer
+
+    return Renderer(checkpoint, models_dir=models_dir)
+
+
+def _record_key(segment_key: str) -> str:
+    return f"clips/{segment_key}.json"

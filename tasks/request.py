@@ -1,0 +1,101 @@
+"""What is wanted of one source: the parameters of the `produce` flow, and the form that Prefect's UI makes of them."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from media.dialogue import language_tag
+from media.errors import InputError
+from media.segment import RenderSettings
+
+ENGINE_KINDS = ("diarization", "transcription", "alignment", "synthesis", "render")
+
+Layout = Literal["spotlight", "gallery"]
+Aspect = Literal["16:9", "9:16", "1:1"]
+Captions = Literal["burn", "sidecar", "both", "none"]
+
+
+class RenderOptions(BaseModel):
+    """How clips are rendered; whatever is left out is the checkpoint's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int | None = Field(None, ge=1, le=1000, title="Denoising steps")
+    head_speed: float | None = Field(None, ge=0, le=360, title="Head speed", description="Degrees a second")
+    fps: int | None = Field(None, ge=1, le=60, title="Frames a second")
+    seed: int = Field(0, ge=0, title="Seed", description="Seed of the noise; the same seed gives the same clip")
+
+    @property
+    def settings(self) -> RenderSettings:
+        return RenderSettings(steps=self.steps, head_speed=self.head_speed, fps=self.fps, seed=self.seed)
+
+
+class SpeakerCount(BaseModel):
+    """How many people speak in a recording, as far as it is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exactly: int | None = Field(None, ge=1, le=32, title="Exactly")
+    at_least: int | None = Field(None, ge=1, le=32, title="At least")
+    at_most: int | None = Field(None, ge=1, le=32, title="At most")
+
+
+class ProductionRequest(BaseModel):
+    """One source plus what is wanted of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(title="Source", description="Path of a script or a recording", min_length=1)
+    out: str | None = Field(None, title="Result folder", description="Folder for the videos")
+    name: str | None = Field(None, title="Name", description="Name of the result files; default: the source's")
+    languages: list[str] = Field(default_factory=list, title="Languages", description="BCP 47; none: the source's")
+    layout: Layout | None = Field(
+        None, title="Layout", description="Default: spotlight for scripts, gallery for recordings"
+    )
+    aspect: Aspect = Field("16:9", title="Shape of the picture")
+    captions: Captions = Field("both", title="Captions", description="Burnt in, as .vtt and .srt, both, or none")
+    cast: dict[str, str] = Field(default_factory=dict, title="Cast", description="Portrait (slug) for each speaker")
+    engines: dict[str, str] = Field(
+        default_factory=dict, title="Engines", description=f"Engine by kind: {', '.join(ENGINE_KINDS)}"
+    )
+    render: RenderOptions = Field(default_factory=RenderOptions, title="Rendering")
+    speakers: SpeakerCount = Field(default_factory=SpeakerCount, title="Speakers of a recording")
+    transcript: str | None = Field(None, title="Transcript", description="File with what is said in the recording")
+    rttm: str | None = Field(None, title="RTTM", description="File with who speaks when, instead of diarization")
+
+    @field_validator("engines")
+    @classmethod
+    def _known_kinds(cls, engines: dict[str, str]) -> dict[str, str]:
+        for kind in engines:
+            if kind not in ENGINE_KINDS:
+                raise ValueError(f"there is no kind of engine '{kind}'; there are {', '.join(ENGINE_KINDS)}")
+        return engines
+
+    @field_validator("name")
+    @classmethod
+    def _file_name(cls, name: str | None) -> str | None:
+        if name is not None and (not name.strip() or Path(name).name != name or name.startswith(".")):
+            raise ValueError(f"'{name}' cannot be a file name; use letters, digits and hyphens")
+        return name
+
+    def engine(self, kind: str) -> str:
+        """Name of the engine asked for, `auto` if none was."""
+        return self.engines.get(kind, "auto")
+
+
+def checked_request(**options: Any) -> ProductionRequest:
+    """A `ProductionRequest` of command line options.
+
+    Raises:
+        InputError: one of them cannot be used; the sentence names it.
+    """
+    try:
+        request = ProductionRequest(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise InputError(f"{option}: {first['msg'].removeprefix('Value error, ')}.") from None
+    return request.model_copy(
+        update={"languages": list(dict.fromkeys(language_tag(tag, "--lang") for tag in request.languages))}
+    )
