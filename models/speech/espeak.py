@@ -1,7 +1,7 @@
 """Speech synthesis that is always there: espeak-ng from its wheel, called as a shared library.
 
-It sounds robotic, but speaks about a hundred languages hundreds of times faster than real time, needs no weights, and says
-when each phoneme starts, which is what a mouth needs to know. Equal arguments give equal samples, to the bit.
+It sounds robotic, but speaks about a hundred languages hundreds of times faster than real time, needs no weights, and
+says when each phoneme starts, which is what a mouth needs to know. Equal arguments give equal samples, to the bit.
 """
 
 import _ctypes
@@ -146,8 +146,8 @@ class EspeakSynthesizer:
 
         Args:
             language: BCP 47; the voices work in every language, but the tag is checked here.
-            genders: `feminine`, `masculine`, `neutral` or None for each voice; when shorter than `count`, the rest is None.
-                None takes whichever of feminine and masculine has been used less.
+            genders: `feminine`, `masculine`, `neutral` or None for each voice; when shorter than `count`, the rest is
+                None. None takes whichever of feminine and masculine has been used less.
 
         Raises:
             InputError: espeak-ng does not speak the language.
@@ -172,8 +172,8 @@ class EspeakSynthesizer:
     def speak(self, text: str, language: str, voice: Voice) -> Speech:
         """Speaks `text`; mono float32 at 22050 Hz, about 30 ms of silence left at each end.
 
-        Emoji are skipped; text with nothing else in it gives 0.4 s of silence. Japanese is read well in kana only, Arabic
-        with its vowel marks.
+        Emoji are skipped; text with nothing else in it gives 0.4 s of silence. Japanese is read well in kana only,
+        Arabic with its vowel marks.
 
         Raises:
             InputError: espeak-ng does not speak the language, or `voice` is not one of its voices.
@@ -232,8 +232,8 @@ def _identifier(language: str) -> str:
     relatives = sorted(tag for tag in known if tag.split("-")[0] == primary)
     if not relatives:
         raise InputError(
-            f"espeak does not speak '{language}'; it speaks {len({tag.split('-')[0] for tag in known})} languages, among "
-            "them ar, de, en, es, fr, hi, ja, pt-BR, ru and zh."
+            f"espeak does not speak '{language}'; it speaks {len({tag.split('-')[0] for tag in known})} languages, "
+            "among them ar, de, en, es, fr, hi, ja, pt-BR, ru and zh."
         )
     closest, _ = langcodes.closest_match(wanted.to_tag(), relatives, max_distance=30)
     closest = closest.lower()
@@ -277,8 +277,8 @@ def _short_link(path: Path) -> Path:
 def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
     """The library, freshly loaded, and its sample rate.
 
-    Noise and pitch flutter run on from one utterance to the next inside it, so that only unloading it makes equal requests
-    sound equal. That costs 7 ms. Its state is global: one user at a time.
+    Noise and pitch flutter run on from one utterance to the next inside it, so that only unloading it makes equal
+    requests sound equal. That costs 7 ms. Its state is global: one user at a time.
     """
     import espeakng_loader
 
@@ -314,7 +314,7 @@ def _voices() -> _Voices:
             for priority, tag in _languages_of(record):
                 if not langcodes.tag_is_valid(tag) or _dictionary(tag) not in dictionaries:
                     continue
-                # Two voices may list one tag: the lower number is the better one, and a file named like the tag the best.
+                # Two voices may list one tag: the lower number is the better, a file named like the tag the best.
                 rank = -1 if identifier.split("/")[-1].lower() == tag else priority
                 if tag not in identifiers or rank < identifiers[tag][0]:
                     identifiers[tag] = (rank, identifier)
