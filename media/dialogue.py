@@ -1,7 +1,10 @@
 """The central values: a `Turn`, a `Dialogue`, and the `Script` that a file holds."""
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 import langcodes
@@ -69,16 +72,74 @@ class Script:
         return tuple(self.dialogues)
 
 
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+_NOT_IN_NAMES = frozenset(":=()<>{}：（）")
+MAX_NAME = 60
+
+
+def tidy(text: str) -> str:
+    """`text` on one line: white space collapsed, control characters dropped, Unicode composed (NFC)."""
+    return unicodedata.normalize("NFC", " ".join(_INVISIBLE.sub("", text).split()))
+
+
+def is_speakable(text: str) -> bool:
+    """Whether there is anything to say: a letter or a digit in any script."""
+    return any(character.isalnum() for character in text)
+
+
+@lru_cache(maxsize=4096)
+def speaker_key(name: str) -> str:
+    """Equal for names that mean the same person: `MAYA`, `Maya` and `maya`."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", tidy(name)).casefold())
+
+
+def display_name(name: str) -> str:
+    """A name as it is shown: as written, but in title case where it was in capitals (`DR. O'NEIL` -> `Dr. O'Neil`).
+
+    Labels with an underscore (`SPEAKER_00`) stay as they are, because other files refer to them.
+    """
+    name = tidy(name)
+    if "_" in name or name != name.upper() or name == name.lower():
+        return name
+    words = re.split(r"([\s\-.'’]+)", name)
+    titled = ""
+    for previous, word in zip(["", *words], words, strict=False):
+        possessive = previous in ("'", "’") and len(word) < 2
+        titled += word.lower() if possessive else word[:1] + word[1:].lower()
+    return unicodedata.normalize("NFC", titled)
+
+
+def name_fault(name: str) -> str | None:
+    """Why `name` cannot be a speaker's name in every format, or None where it can."""
+    if not name:
+        return "the name is empty"
+    if len(name) > MAX_NAME or name.count(" ") > 5:
+        return f"the name is longer than {MAX_NAME} characters or six words"
+    if not name[0].isalnum() or not any(character.isalpha() for character in name):
+        return f"the name '{name}' does not begin with a letter or a digit, or has no letter in it"
+    if not _NOT_IN_NAMES.isdisjoint(name):
+        return f"the name '{name}' has one of : = ( ) < > {{ }} in it"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _standard_tag(tag: str) -> str | None:
+    try:
+        language = langcodes.get(tag, normalize=False)
+        if not language.is_valid() or language.language in (None, "und", "mul", "mis", "zxx"):
+            return None
+        return langcodes.standardize_tag(tag)
+    except (langcodes.LanguageTagError, ValueError):
+        return None
+
+
 def language_tag(tag: str, where: str) -> str:
     """The normalised form of a BCP 47 tag (`pt-br` -> `pt-BR`).
 
     Raises:
         InputError: the tag is not a language; `where` names the file and line, or the option.
     """
-    try:
-        language = langcodes.get(tag, normalize=False)
-    except (langcodes.LanguageTagError, ValueError):
-        language = None
-    if language is None or not tag.strip() or not language.is_valid() or language.language in (None, "und"):
-        raise InputError(f"{where}: '{tag}' is not a language tag; use BCP 47 tags such as en, es, pt-BR or hi.")
-    return langcodes.standardize_tag(tag)
+    standard = _standard_tag(tag) if 0 < len(tag) <= 40 and not tag.isspace() else None
+    if standard is None:
+        raise InputError(f"{where}: '{tag[:40]}' is not a language tag; use BCP 47 tags such as en, es, pt-BR or hi.")
+    return standard
