@@ -19,7 +19,7 @@ def _body(p: Presenter) -> skia.Path:
     """The outline of the clothes, down past the edge of the frame."""
     n = neck_width(p)
     wide = {"feminine": 35.0, "neutral": 37.0, "masculine": 40.0}[p.presentation]
-    right = np.array([(n + 0.5, 35.5), (n + 5.5, 38.6), (wide * 0.68, 41.6), (wide * 0.92, 45.0), (wide + 2, 51), (wide + 3, 64)])
+    right = np.array([(n + 0.3, 34.2), (n + 5.0, 38.2), (wide * 0.68, 41.6), (wide * 0.92, 45.0), (wide + 2, 51), (wide + 3, 64)])
     left = right[::-1] * np.array([-1, 1])
     path = skia.Path()
     smooth(right, closed=False, path=path)
@@ -93,7 +93,7 @@ def draw_clothes(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, clot
                 canvas.drawPath(polygon(np.array([(-1.3, 44.6), (1.3, 44.6), (3.2, 60), (-3.2, 60)])), fill(tie))
                 canvas.drawPath(polygon(np.array(knot)), fill(mix(tie, _DARK, 0.22)))
         else:
-            _trim(canvas, edge, mix(inner, _DARK, 0.14), 1.2)
+            _trim(canvas, body, edge, mix(inner, _DARK, 0.14), 1.2)
         for side in (-1, 1):
             cut = polygon(_mirror([(n + 0.2, 34.0), (2.0, 58.0), (1.0, 70.0), (70, 70), (70, 30), (n + 0.2, 30)], side))
             canvas.save()
@@ -117,21 +117,18 @@ def draw_clothes(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, clot
             canvas.drawLine(x, 34.4 - 0.16 * abs(i) ** 2, x * 1.08, 39.0 - 0.2 * abs(i) ** 2, line(dark, 0.4, 0.5))
     else:
         if kind == "tee":
-            _trim(canvas, edge, dark, 1.7)
+            _trim(canvas, body, edge, dark, 1.7)
         elif kind == "blouse":
-            _trim(canvas, edge, dark, 0.8)
+            _trim(canvas, body, edge, dark, 0.8)
         elif kind == "v-neck":
-            pen = line(dark, 1.5)
-            vee = skia.Path()
-            vee.addPoly([skia.Point(*q) for q in edge.tolist()], False)
-            canvas.drawPath(vee, pen)
+            _trim(canvas, body, edge, dark, 1.5)
         elif kind == "shirt":
             _collar(canvas, n, mix(cloth, (255, 255, 255), 0.16), open_=True)
             canvas.drawLine(0.0, 46.0, 0.0, 60.0, seam)
             canvas.drawCircle(1.3, 49.5, 0.6, fill(mix(cloth, (255, 255, 255), 0.6)))
         elif kind == "kurta":
-            _trim(canvas, edge, dark, 0.6)
-            band = [(-n - 2.0, 33.4), (-n - 0.8, 37.0), (-1.0, 41.2), (-1.0, 43.6), (-n - 2.2, 39.2), (-n - 3.4, 34.4)]
+            _trim(canvas, body, edge, dark, 0.6)
+            band = [(-n + 0.2, 32.6), (-n + 0.9, 37.0), (-0.6, 41.4), (-0.6, 44.4), (-n - 1.2, 40.2), (-n - 1.9, 35.0)]
             for side in (-1, 1):
                 canvas.drawPath(polygon(_mirror([(-x, y) for x, y in band], side)), fill(mix(cloth, accent, 0.55)))
             slit = polygon(np.array([(-1.7, 41), (1.7, 41), (1.7, 60), (-1.7, 60)]))
@@ -191,10 +188,19 @@ def _is_formal(p: Presenter) -> bool:
     return p.clothing == "suit" or (p.clothing == "blazer" and p.presentation != "feminine" and p.detail % 2 == 1)
 
 
-def _trim(canvas: skia.Canvas, edge: np.ndarray | None, colour: Colour, width: float) -> None:
-    """The border of a round neckline."""
-    if edge is not None:
+def _trim(canvas: skia.Canvas, body: skia.Path, edge: np.ndarray | None, colour: Colour, width: float) -> None:
+    """The border of a neckline, where it lies on the clothes."""
+    if edge is None:
+        return
+    canvas.save()
+    canvas.clipPath(body, doAntiAlias=True)
+    if len(edge) == 7:
         canvas.drawPath(smooth(edge, closed=False), line(colour, width))
+    else:
+        path = skia.Path()
+        path.addPoly([skia.Point(x, y) for x, y in edge.tolist()], False)
+        canvas.drawPath(path, line(colour, width))
+    canvas.restore()
 
 
 def _collar(canvas: skia.Canvas, n: float, colour: Colour, open_: bool) -> None:
@@ -203,7 +209,7 @@ def _collar(canvas: skia.Canvas, n: float, colour: Colour, open_: bool) -> None:
     tip = 46.2 if open_ else 42.4
     for side in (-1, 1):
         flap = polygon(
-            _mirror([(n + 0.4, 32.2), (n + 4.6, 36.0), (n + 0.5, 45.6), (0.2, tip), (n - 2.2, 37.6)], side)
+            _mirror([(n - 0.2, 32.6), (n + 3.8, 37.0), (n + 0.5, 45.4), (0.2, tip), (n - 2.2, 37.6)], side)
         )
         canvas.drawPath(flap, fill(colour))
         canvas.drawPath(flap, line(dark, 0.6, 0.8))

@@ -89,9 +89,8 @@ def background(name: str, size: int = 256) -> Image:
 
 
 @lru_cache(maxsize=64)
-def _background_image(name: str, size: int) -> skia.Image:
-    rgba = np.dstack([background(name, size), np.full((size, size, 1), 255, np.uint8)])
-    return skia.Image.fromarray(np.ascontiguousarray(rgba), colorType=skia.kRGBA_8888_ColorType)
+def _background_rgba(name: str, size: int) -> Image:
+    return np.ascontiguousarray(np.dstack([background(name, size), np.full((size, size, 1), 255, np.uint8)]))
 
 
 @lru_cache(maxsize=256)
@@ -102,9 +101,8 @@ def _palette(p: Presenter) -> features.Palette:
 def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     """A picture, uint8 (size, size, 3) RGB. The same arguments give the same bytes."""
     p = presenter
-    surface = skia.Surface(size, size)
-    canvas = surface.getCanvas()
-    canvas.drawImage(_background_image(p.background, size), 0, 0)
+    picture = _background_rgba(p.background, size).copy()
+    canvas = skia.Canvas(picture, colorType=skia.kRGBA_8888_ColorType)
     canvas.scale(size / 100, size / 100)
     canvas.translate(*CENTRE)
     ink_ = _palette(p)
@@ -121,13 +119,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     hair.draw_back(canvas, v, p, ink_, head, cover)
     clothing.draw_neck(canvas, v, p, ink_, drop)
     clothing.draw_clothes(canvas, v, p, ink_, cloth, accent)
-    if ears:
-        features.draw_ears(canvas, v, p, ink_, head, far)
-        features.draw_earrings(canvas, v, p, head, far)
     skin = features.draw_head(canvas, v, p, ink_, head)
-    if ears:
-        features.draw_ears(canvas, v, p, ink_, head, near)
-        features.draw_earrings(canvas, v, p, head, near)
     canvas.save()
     canvas.clipPath(skin, doAntiAlias=True)
     features.draw_cheeks(canvas, v, p, ink_, pose.smile)
@@ -141,10 +133,22 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
         features.draw_eye(canvas, v, p, ink_, side, pose.blink, (pose.gaze_x, pose.gaze_y), pose.smile)
         features.draw_brow(canvas, v, p, ink_, side, pose.brow)
     canvas.restore()
-    hair.draw_front(canvas, v, p, ink_, head)
+    # Ears lie on short hair; the far one is hidden by the face as it turns away.
+    if ears and not hair.ears_below_hair(p):
+        hair.draw_front(canvas, v, p, ink_, head)
+    if ears:
+        for side in (far, near):
+            canvas.save()
+            if side == far:
+                canvas.clipPath(skin, skia.ClipOp.kDifference, True)
+            features.draw_ears(canvas, v, p, ink_, head, side)
+            features.draw_earrings(canvas, v, p, head, side)
+            canvas.restore()
+    if not ears or hair.ears_below_hair(p):
+        hair.draw_front(canvas, v, p, ink_, head)
     hair.draw_covering(canvas, v, p, head, cover, drop)
     features.draw_glasses(canvas, v, p, head, mix(frame, (16, 16, 22), 0.25))
-    return np.ascontiguousarray(surface.toarray(colorType=skia.kRGBA_8888_ColorType)[:, :, :3])
+    return np.ascontiguousarray(picture[:, :, :3])
 
 
 def _fraction(x: float, y: float) -> tuple[float, float]:

@@ -59,12 +59,14 @@ def palette(p: Presenter) -> Palette:
     deep = mix(skin, (96, 30, 28) if tone < 0.6 else (26, 8, 10), 0.50)
     lip = mix(skin, (196, 64, 72), 0.52 if p.presentation == "feminine" else 0.34)
     if tone > 0.55:
-        lip = mix(skin, (188, 70, 78), 0.50 if p.presentation == "feminine" else 0.36)
+        lip = mix(skin, (190, 74, 84), 0.62 if p.presentation == "feminine" else 0.46)
     hair = rgb(HAIR_COLOURS[p.hair_colour])
     pale = sum(hair) / 3 > 130
     brow = mix(hair, deep, 0.45 if pale else 0.12)
     if p.hair_colour in ("black", "soft black") and tone < 0.6:
         brow = mix(hair, skin, 0.14)
+    if tone > 0.75 and not pale:
+        brow = mix(hair, (8, 4, 8), 0.55)
     return Palette(
         skin=skin,
         light=mix(skin, (255, 240, 222), 0.30 - 0.12 * tone),
@@ -83,24 +85,25 @@ def palette(p: Presenter) -> Palette:
 
 def head_rows(p: Presenter, drop: float) -> Points:
     """The head as a stack of ellipses from the crown to the chin; `drop` is how far the jaw hangs, 0..1."""
-    w = 20.6 * (1 + 0.05 * p.face_width)
-    j = 1 + 0.06 * p.jaw
-    c = 1 + 0.12 * p.chin + 0.08 * p.jaw
+    w = 21.2 * (1 + 0.06 * p.face_width)
+    j = 1 + 0.09 * p.jaw
+    c = 1 + 0.14 * p.chin + 0.12 * p.jaw
     d = JAW_DROP * drop
     narrow = 1 - 0.03 * drop
     rows = [
         (-29.0, 0.0, -3.0, 0.0),
-        (-28.0, 0.36, -3.0, 9.0),
-        (-24.6, 0.70, -3.0, 16.5),
-        (-18.5, 0.92, -3.0, 21.0),
-        (-10.0, 1.0, -3.0, 23.0),
+        (-28.4, 0.26, -3.0, 6.5),
+        (-26.3, 0.52, -3.0, 12.5),
+        (-22.6, 0.745, -3.0, 17.5),
+        (-17.0, 0.905, -3.0, 21.0),
+        (-10.0, 0.985, -3.0, 23.0),
         (-2.0, 0.995, -3.0, 22.5),
         (5.5, 0.955, -1.5, 20.5),
-        (12.5 + 0.25 * d, 0.875 * j * narrow, 1.5, 16.5),
-        (19.0 + 0.7 * d, 0.70 * j * narrow, 5.0, 12.5),
-        (24.6 + 0.95 * d, 0.455 * c * narrow, 9.0, 8.0),
-        (28.0 + d, 0.21 * c, 12.0, 4.0),
-        (28.9 + d, 0.0, 13.0, 0.0),
+        (12.5 + 0.25 * d, 0.87 * (0.4 + 0.6 * j) * narrow, 1.5, 16.5),
+        (19.0 + 0.7 * d, 0.71 * j * narrow, 5.0, 12.5),
+        (24.4 + 0.95 * d, 0.475 * c * narrow, 9.0, 8.0),
+        (27.7 + d, 0.235 * c, 12.0, 4.0),
+        (28.6 + d, 0.0, 13.0, 0.0),
     ]
     a = np.array(rows)
     return np.column_stack([a[:, 0], a[:, 1] * w, a[:, 1] * w, a[:, 2], a[:, 3]])
@@ -108,7 +111,7 @@ def head_rows(p: Presenter, drop: float) -> Points:
 
 def _face(v: View, x: Points, y: Points, lift: float = 0.0) -> Points:
     """Points on the front of the face, pushed forward by `lift`."""
-    z = 18.0 - x * x / 27.0 - np.maximum(0, y - 14.0) * 0.10 + lift
+    z = 17.0 - x * x / 22.0 - np.maximum(0, y - 14.0) * 0.10 + lift
     return project(v, np.column_stack([x, y, z]))
 
 
@@ -120,11 +123,11 @@ def draw_ears(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: P
     )
     x = side * (w + outline[:, 0])
     points = project(v, np.column_stack([x, 1.6 + outline[:, 1], np.full(len(x), -2.0) - 0.35 * outline[:, 0]]))
-    canvas.drawPath(smooth(points), fill(ink_.skin))
+    canvas.drawPath(smooth(points), fill(mix(ink_.skin, ink_.shadow, 0.06 if side < 0 else 0.42)))
     inner = np.array([(0.0, -3.2), (1.6, -3.0), (1.9, -0.6), (1.0, 1.2), (1.2, 2.6), (0.4, 4.4)])
     x = side * (w + inner[:, 0])
     points = project(v, np.column_stack([x, 1.6 + inner[:, 1], np.full(len(x), -1.6)]))
-    canvas.drawPath(smooth(points, closed=False), line(ink_.shadow, 1.0, 0.9))
+    canvas.drawPath(smooth(points, closed=False), line(mix(ink_.shadow, ink_.deep, 0.25), 1.0, 0.9))
 
 
 def draw_head(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Points) -> skia.Path:
@@ -181,7 +184,7 @@ def draw_eye(
     """One eye with a lid that closes, and a crease above it."""
     size = 1 + 0.10 * p.eye_size
     cx, cy = side * (9.2 + 0.5 * p.eye_distance), 0.9
-    hw, hh = 4.5 * size, 3.5 * size
+    hw, hh = 4.55 * size, 3.3 * size
     tilt = -0.5 * side * _U
     rim = np.power(_BOW, 0.62)
     # The fuller side of the lid is towards the nose for one eye and away from it for the other.
@@ -200,14 +203,19 @@ def draw_eye(
         canvas.save()
         canvas.clipPath(shape, doAntiAlias=True)
         ((ix, iy),) = _face(v, np.array([cx + 1.7 * gaze[0]]), np.array([cy - 0.15 - 1.2 * gaze[1]]), 1.0).tolist()
-        r = 2.75 * size
+        r = 2.7 * size
+        canvas.translate(ix, iy)
+        canvas.scale(v.yaw[0] ** 1.5, 1.0)
+        canvas.translate(-ix, -iy)
         canvas.drawCircle(ix, iy, r, fill(mix(ink_.iris, (10, 8, 12), 0.45)))
         canvas.drawCircle(ix, iy + 0.1, r * 0.86, glow((ix, iy + 0.9), r, [ink(mix(ink_.iris, (255, 225, 190), 0.25)), ink(ink_.iris)]))
         canvas.drawCircle(ix, iy, r * 0.48, fill((16, 12, 14)))
-        veil = skia.Path(smooth(upper, closed=False))
-        canvas.drawPath(veil, line((40, 24, 30), 1.9, 0.28))
         canvas.drawCircle(ix - 0.85, iy - 1.0, 0.78, fill((255, 255, 255), 0.95))
         canvas.drawCircle(ix + 1.0, iy + 0.9, 0.36, fill((255, 255, 255), 0.55))
+        canvas.restore()
+        canvas.save()
+        canvas.clipPath(shape, doAntiAlias=True)
+        canvas.drawPath(smooth(upper, closed=False), line((40, 24, 30), 2.0, 0.28))
         canvas.restore()
         canvas.drawPath(smooth(lower, closed=False), line(ink_.deep, 0.45, 0.45))
     lash = mix((34, 22, 24), ink_.brow, 0.25) if p.hair_colour not in ("white", "silver") else (70, 56, 54)
@@ -275,7 +283,7 @@ def draw_mouth(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, m: tup
     t_low = 2.75 * fullness * thin * (1 - 0.55 * tuck)
     u = np.linspace(-1, 1, 15)
     bow = 1 - u * u
-    mid = MOUTH_Y - (1.15 + 1.5 * smile) * (1 - 0.75 * rounded) * (u * u - 0.35) * (1 - 0.35 * opened)
+    mid = MOUTH_Y - (1.9 + 1.5 * smile) * (1 - 0.75 * rounded) * (u * u - 0.35) * (1 - 0.35 * opened)
     inner = np.power(bow, 0.72 - 0.22 * rounded)
     up = (0.24 + 0.1 * tuck) * h
     low = h - up
@@ -404,18 +412,18 @@ def draw_glasses(canvas: skia.Canvas, v: View, p: Presenter, rows: Points, frame
     pen = line(frame, 1.15)
     for side in (-1, 1):
         x, y = side * cx + ox, 1.4 + oy
-        z = 20.6 - 0.16 * np.abs(x)
+        z = 20.4 - 0.32 * np.abs(x)
         rim = project(v, np.column_stack([x, y, z]))
         path = smooth(rim)
         canvas.drawPath(path, fill((255, 255, 255), 0.13))
-        hinge = project(v, [(side * (cx + 7.0), 0.0, 20.6 - 0.16 * (cx + 7.0))])
+        hinge = project(v, [(side * (cx + 7.0), 0.0, 20.4 - 0.32 * (cx + 7.0))])
         ear = on_surface(v, rows, [side * 88], [-0.6], 0.2)
         canvas.drawLine(*hinge[0].tolist(), *ear[0].tolist(), line(frame, 1.0))
-        glint = project(v, [(side * cx - 3.4, -1.2, 20.0), (side * cx - 1.6, -3.2, 20.0)])
+        glint = project(v, [(side * cx - 3.4, -1.2, 18.0), (side * cx - 1.6, -3.2, 18.0)])
         canvas.drawLine(*glint[0].tolist(), *glint[1].tolist(), line((255, 255, 255), 0.9, 0.5))
         canvas.drawPath(path, pen)
     inner = cx - 7.0
-    bridge = project(v, [(-inner, 0.4, 20.4), (0, -0.9, 21.4), (inner, 0.4, 20.4)])
+    bridge = project(v, [(-inner, 0.4, 19.7), (0, -0.9, 20.8), (inner, 0.4, 19.7)])
     canvas.drawPath(smooth(bridge, closed=False), pen)
 
 

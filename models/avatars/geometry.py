@@ -76,8 +76,16 @@ def limbs(v: View, rows: Points) -> tuple[Points, Points]:
 def silhouette(v: View, rows: Points) -> Points:
     """A closed contour, clockwise from the top, around a stack of ellipses whose first and last may be points."""
     right, left = limbs(v, rows)
-    last = rows[-1, 1] + rows[-1, 2] < 1e-6
-    return np.concatenate([right, left[::-1][1 if last else 0 : -1]])
+    first, last = rows[0, 1] + rows[0, 2] < 1e-6, rows[-1, 1] + rows[-1, 2] < 1e-6
+    parts = [right]
+    # Points crowded at the corners keep the spline from swinging out before and after a straight edge.
+    steps = np.array([[0.05], [0.15], [0.4], [0.6], [0.85], [0.95]])
+    if not last:
+        parts.append(right[-1:] + steps * (left[-1:] - right[-1:]))
+    parts.append(left[int(first) : len(left) - int(last)][::-1])
+    if not first:
+        parts.append(left[:1] + steps * (right[:1] - left[:1]))
+    return np.concatenate(parts)
 
 
 def on_surface(v: View, rows: Points, angles: Sequence[float], heights: Sequence[float], lift: float = 0.0) -> Points:
@@ -98,8 +106,9 @@ def smooth(points: Points, closed: bool = True, path: skia.Path | None = None) -
     """A Catmull-Rom spline through (N, 2) points, as cubic curves."""
     p = points
     if closed:
-        before, after, after2 = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
-        a, b = p, after
+        a = p
+        ring = np.concatenate([p[-1:], p, p[:2]])
+        before, b, after2 = ring[:-3], ring[2:-1], ring[3:]
     else:
         a, b = p[:-1], p[1:]
         before = np.concatenate([p[:1], p[:-2]])

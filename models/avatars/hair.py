@@ -34,20 +34,23 @@ Row = tuple[float, float, float, float, float]
 
 
 def _cap(head: Points, grow: float, crown: float, low: float, side: float | None = None, taper: float = 0.4) -> Points:
-    """The head made wider by `grow` at the sides and `crown` at the top, down to the height `low`."""
+    """The head made wider by `grow` above and `side` at the temples, `crown` higher, down to the height `low`."""
     side = grow if side is None else side
-    keep = head[(head[:, 0] < low - 1.0) & (head[:, 0] > -28.5)]
+    keep = head[(head[:, 0] < low - 1.0) & (head[:, 0] > -28.9)]
     last = np.array([[low] + [float(np.interp(low, head[:, 0], head[:, i])) for i in range(1, 5)]])
     rows = np.concatenate([keep, last])
-    t = np.clip((rows[:, 0] + 29) / 20, 0, 1)
-    extra = grow + (side - grow) * t
-    extra = extra * np.where(rows[:, 0] > low - 6, taper + (1 - taper) * (low - rows[:, 0]) / 6, 1.0)
+    y = rows[:, 0]
+    extra = grow + (side - grow) * np.clip((y + 26) / 18, 0, 1)
+    extra = extra * np.where(y > low - 6, taper + (1 - taper) * (low - y) / 6, 1.0)
+    # The crown rises like a dome: narrower rows near the top rise most.
+    rise = crown * np.clip((-y - 2) / 27, 0, 1) ** 1.3
+    extra = extra * np.clip((y + 30.5) / 4, 0.3, 1)
     out = rows.copy()
-    out[:, 1] += extra + 0.25 * crown * np.exp(-((rows[:, 0] + 27) / 4) ** 2)
-    out[:, 2] += extra + 0.25 * crown * np.exp(-((rows[:, 0] + 27) / 4) ** 2)
+    out[:, 1] += extra
+    out[:, 2] += extra
     out[:, 4] += extra
-    out[:, 0] -= crown * np.clip((-rows[:, 0] - 4) / 24, 0, 1) ** 1.4
-    top = np.array([[-29.0 - crown, 0.0, 0.0, -3.0, 0.0]])
+    out[:, 0] -= rise
+    top = np.array([[-29.0 - crown - 0.25 * grow, 0.0, 0.0, -3.0, 0.0]])
     return np.concatenate([top, out])
 
 
@@ -59,7 +62,7 @@ def _table(rows: Sequence[tuple[float, float, float, float]]) -> Points:
 
 def _long_rows(head: Points, width: float, low: float, wave: float, crown: float) -> Points:
     """Hair that falls beside the face down to `low`."""
-    top = _cap(head, 2.6, crown, 0.0, width - 20.6, 1.0)[:-1]
+    top = _cap(head, 2.2, crown, 0.0, width - float(head[:, 1].max()), 1.0)[:-1]
     ys = np.linspace(-1.0, low, 7)
     w = width + wave * np.sin(np.linspace(0.3, 8.2, 7)) + np.linspace(0, 2.2, 7)
     w[-1] -= 2.6
@@ -102,7 +105,15 @@ def _hairline(v: View, head: Points, points: Sequence[tuple[float, float]], mirr
     angles, heights = [a for a, _ in points], [h for _, h in points]
     if mirrored:
         angles, heights = [-a for a in angles[::-1]], heights[::-1]
-    p = on_surface(v, head, angles, heights)
+    # Where the line runs behind the visible edge of the head the hair ends: nothing may stand off beyond a cheek.
+    fine = np.linspace(0, len(angles) - 1, 4 * len(angles) - 3)
+    turn = np.interp(fine, np.arange(len(angles)), angles)
+    level = np.interp(fine, np.arange(len(angles)), heights)
+    wide, deep = np.interp(level, head[:, 0], head[:, 2]), np.interp(level, head[:, 0], head[:, 4])
+    edge = np.degrees(np.arctan2(wide * v.yaw[0], deep * v.yaw[1]))
+    seen = np.flatnonzero((turn <= edge + 12) & (turn >= edge - 192))
+    keep = slice(int(seen[0]), int(seen[-1]) + 1)
+    p = on_surface(v, head, turn[keep].tolist(), level[keep].tolist())
     path = smooth(p, closed=False)
     path.lineTo(p[-1, 0] + 40, p[-1, 1])
     path.lineTo(p[-1, 0] + 40, 80)
@@ -134,6 +145,11 @@ _PIXIE = [
     (-92, 7.0), (-74, 7.5), (-66, 1.0), (-62, -6.0), (-55, -12.0), (-48, -18.0), (-40, -19.6), (-20, -15.6), (0, -12.4),
     (22, -10.6), (42, -10.2), (56, -7.0), (62, -1.0), (68, 7.0), (74, 9.0), (92, 7.0),
 ]
+_TUFTS = [
+    (-92, 5.0), (-76, 4.5), (-71, -3.0), (-66, -9.5), (-57, -15.0), (-50, -15.2), (-43, -18.8), (-34, -17.4), (-26, -20.6),
+    (-14, -18.2), (-4, -21.0), (8, -18.6), (20, -20.8), (30, -18.2), (42, -18.8), (50, -15.6), (58, -14.6), (66, -9.0), (71, -3.0),
+    (76, 4.5), (92, 5.0),
+]
 _HIGH = [(-92, 4.0), (-80, 3.0), (-76, -4.0), (-70, -11.0), (-56, -18.0), (-40, -21.4), (-20, -22.6), (0, -22.8)]
 _HIGH_LINE = _HIGH + [(-a, h) for a, h in _HIGH[-2::-1]]
 _LONG_TOP_MIDDLE = [(-66, -6.0), (-62, -12.0), (-48, -18.0), (-24, -22.6), (0, -25.6)]
@@ -150,36 +166,60 @@ def hides_ears(p: Presenter) -> bool:
     )
 
 
+def ears_below_hair(p: Presenter) -> bool:
+    """Whether the hair grows over the ears instead of behind them."""
+    return p.head_covering not in COVERED and p.hair == "afro"
+
+
+def _under_hat(p: Presenter, rows: Points, head: Points) -> Points:
+    """Hair below a cap or beanie only."""
+    if p.head_covering not in ("cap", "beanie"):
+        return rows
+    rows = rows[rows[:, 0] > -16.0].copy()
+    shown = np.clip((rows[:, 0] + 9.0) / 12.0, 0, 1)
+    for column in (1, 2, 4):
+        bare = np.interp(rows[:, 0], head[:, 0], head[:, column])
+        rows[:, column] = bare + (rows[:, column] - bare) * shown
+    return rows
+
+
 def _front(v: View, p: Presenter, head: Points) -> tuple[Points | None, skia.Path]:
     """The stack of ellipses of the cap, and the opening for the face."""
     m = p.parted_left
     style = p.hair
     if style == "buzz":
-        return _cap(head, 0.5, 0.7, 5.0), _hairline(v, head, _SHORT_LINE, m)
+        return _cap(head, 0.5, 0.7, 3.5, None, 0.0), _hairline(v, head, _SHORT_LINE, m)
     if style == "receding":
-        ring = [(-92, 6.0), (-78, 4.5), (-76, -4.0), (-80, -12.0), (-88, -17.0), (-96, -19.0)]
-        return _cap(head, 1.9, 0.2, 6.0)[3:], _hairline(v, head, ring + [(0, -40.0)] + [(-a, h) for a, h in ring[::-1]], m)
+        ys = np.array([-18.0, -13.0, -9.0, -4.0, 1.0, 6.0])
+        ring_rows = np.column_stack([ys] + [np.interp(ys, head[:, 0], head[:, i]) for i in range(1, 5)])
+        swell = np.array([-0.2, 1.6, 2.5, 2.7, 1.9, 0.0])
+        ring_rows[:, 1] += swell
+        ring_rows[:, 2] += swell
+        ring_rows[:, 4] += swell
+        ring = [(-92, 6.0), (-78, 4.5), (-75, -3.0), (-77, -9.0), (-86, -14.0), (-100, -17.0)]
+        return ring_rows, _hairline(v, head, ring + [(0, -45.0)] + [(-a, h) for a, h in ring[::-1]], m)
     if style == "crop":
-        return _cap(head, 1.3, 3.4, 5.0, 1.0), _hairline(v, head, _SHORT_LINE, m)
+        return _cap(head, 1.6, 4.2, 3.5, 0.9, 0.0), _hairline(v, head, _TUFTS, m)
     if style == "quiff":
-        return _cap(head, 1.8, 7.2, 5.0, 0.8), _hairline(v, head, _HIGH_LINE, m)
+        return _cap(head, 2.4, 7.6, 3.5, 0.7, 0.0), _hairline(v, head, _HIGH_LINE, m)
     if style == "side part":
-        return _cap(head, 1.7, 4.4, 5.0, 1.2), _hairline(v, head, _PART, m)
+        return _cap(head, 1.7, 4.4, 3.5, 1.2, 0.0), _hairline(v, head, _PART, m)
     if style == "curly top":
-        return _cap(head, 2.0, 5.4, 4.0, 0.8), _hairline(v, head, _SHORT_LINE, m)
+        return _cap(head, 2.0, 4.6, 3.0, 0.6, 0.0), _hairline(v, head, _SHORT_LINE, m)
     if style == "pixie":
-        return _cap(head, 2.2, 4.2, 9.0, 1.8), _hairline(v, head, _PIXIE, m)
+        return _cap(head, 2.2, 4.6, 4.5, 1.8, 0.0), _hairline(v, head, _PIXIE, m)
     if style == "afro":
         rows = _table(
             [(-38.5, 0, -5, 0), (-36.8, 11, -5, 11), (-31, 21, -5, 20), (-21, 27.2, -5, 26), (-9, 28.8, -5, 27), (2, 26.6, -5, 25), (9.5, 22.4, -5, 20)]
         )
-        line_ = [(-92, 9.0), (-76, 6.0), (-70, -3.0), (-66, -10.0), (-56, -16.0), (-40, -20.0), (-20, -21.6), (0, -22.0)]
-        return rows, _hairline(v, head, line_ + [(-a, h) for a, h in line_[-2::-1]], m)
+        line_ = [(-70, -3.0), (-66, -10.0), (-56, -16.0), (-40, -20.0), (-20, -21.6), (0, -22.0)]
+        beside = [(19.6, 3.0, 4.0), (18.6, 9.0, 3.5), (16.8, 18.0, 3.0), (15.0, 40.0, 0.0), (16.0, 60.0, 0.0)]
+        return rows, _curtain(v, line_ + [(-a, h) for a, h in line_[-2::-1]], head, beside, m)
     if style in ("bun", "ponytail"):
         top = _LONG_TOP_SIDE if p.detail % 3 == 0 else _HIGH_LINE
         if top is _LONG_TOP_SIDE:
             top = [(-92, 5.0), (-80, 3.0), (-75, -4.0)] + _LONG_TOP_SIDE[1:-1] + [(72, -4.0), (80, 3.0), (92, 5.0)]
-        return _cap(head, 1.2, 3.0, 5.0, 0.9), _hairline(v, head, top, m)
+        return _cap(head, 1.2, 3.0, 3.5, 0.9, 0.0), _hairline(v, head, top, m)
     if style in ("bob", "bob fringe"):
         rows = _long_rows(head, 24.6, 27.5, 0.0, 4.0)
         rows[-2:, 1:3] += np.array([[0.2], [-1.4]])
@@ -219,22 +259,37 @@ def draw_back(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: P
         canvas.drawArc(skia.Rect.MakeXYWH(x - 6.4, y - 3.0, 12.8, 9), 195, 150, False, line(ink_.hair_dark, 0.8, 0.7))
     if p.hair == "ponytail":
         side = -1 if p.parted_left else 1
-        tail = project(
-            v,
-            [(0, -16, -16), (side * 14, -12, -18), (side * 27, 6, -16), (side * 29, 24, -12), (side * 25, 40, -8), (side * 21.5, 44, -6), (side * 20, 30, -9), (side * 17, 12, -12), (0, 2, -16)],
+        tail = np.array(
+            [(4, -27, -16), (19, -27, -17), (28.5, -15, -16), (31, 4, -15), (29.5, 22, -12), (24.5, 37, -9), (23.5, 22, -11), (22.5, 4, -13), (12, -8, -16)],
+            dtype=np.float64,
         )
+        tail = project(v, tail * np.array([side, 1, 1]))
         canvas.drawPath(smooth(tail), shade((0, -10), (0, 44), [ink(ink_.hair), ink(ink_.hair_dark)]))
-        strand = project(v, [(side * 18, -6, -15), (side * 24, 12, -13), (side * 23.5, 32, -9)])
+        strand = project(v, [(side * 23, -16, -15), (side * 27.5, 4, -13), (side * 25.5, 30, -9)])
         canvas.drawPath(smooth(strand, closed=False), line(ink_.hair_light, 0.9, 0.4))
-    rows, _ = _front(v, p, head)
+    rows, opening = _front(v, p, head)
     if rows is None:
         return
+    rows = _under_hat(p, rows, head)
     contour = silhouette(v, rows)
     path = smooth(contour)
     size = _curly(p)
     if size:
         path = _bumpy(path, contour, size, rng)
+    if hides_ears(p) or p.hair == "afro":
+        canvas.drawPath(path, fill(dark))
+        return
+    # Below the temples a short cut ends at its hairline; above them it fills whatever the head leaves free.
+    ((_, cut),) = project(v, [(0.0, -6.0, -3.0)]).tolist()
+    canvas.save()
+    canvas.clipRect(skia.Rect.MakeLTRB(-60, -60, 60, cut), doAntiAlias=False)
     canvas.drawPath(path, fill(dark))
+    canvas.restore()
+    canvas.save()
+    canvas.clipRect(skia.Rect.MakeLTRB(-60, cut, 60, 60), doAntiAlias=False)
+    canvas.clipPath(opening, skia.ClipOp.kDifference, True)
+    canvas.drawPath(path, fill(dark))
+    canvas.restore()
 
 
 def draw_front(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: Points) -> None:
@@ -245,6 +300,7 @@ def draw_front(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: 
     rows, opening = _front(v, p, head)
     if rows is None:
         return
+    rows = _under_hat(p, rows, head)
     contour = silhouette(v, rows)
     path = smooth(contour)
     size = _curly(p)
@@ -280,8 +336,8 @@ def _strands(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Po
     side = -1.0 if not p.parted_left else 1.0
     top = float(rows[0, 0])
     long_ = p.hair in ("bob", "bob fringe", "long straight", "long wavy")
-    swept = p.hair in ("side part", "pixie", "bob", "long wavy", "long straight")
-    origin = side * -1 * (38 if swept else 0)
+    swept = p.hair in ("side part", "pixie", "bob", "long wavy", "long straight", "quiff")
+    origin = side * -1 * (38 if swept else 14 if p.hair == "crop" else 0)
     if p.hair in ("bun", "ponytail"):
         origin = 0.0
     lows = 4.0 if not long_ else (24.0 if p.hair.startswith("bob") else 46.0)
@@ -354,14 +410,14 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
     if kind in ("turban", "headwrap"):
         if kind == "turban":
             rows = _table(
-                [(-40.5, 0, -4, 0), (-39.2, 8, -4, 9), (-34, 18.5, -4, 19), (-25, 24.4, -4, 25), (-15, 25.2, -3.5, 26), (-7, 23.4, -3, 25), (0, 21.4, -3, 23), (4.5, 20.4, -3, 21)]
+                [(-40.5, 0, -4, 0), (-39.2, 8, -4, 9), (-34, 18.5, -4, 19), (-25, 24.4, -4, 25), (-15, 25.2, -3.5, 26), (-8, 23.6, -3, 25), (-2, 21.6, -3, 23), (2.0, 20.2, -3, 21)]
             )
-            edge = [(-96, 3.0), (-82, 0.5), (-66, -6.5), (-44, -12.5), (-20, -17.0), (0, -19.6)]
+            edge = [(-96, 1.0), (-82, -1.0), (-66, -6.5), (-44, -12.5), (-20, -17.0), (0, -19.6)]
         else:
             rows = _table(
-                [(-41, 0, -6, 0), (-40, 9, -6, 9), (-36, 17.5, -6, 18), (-29, 22.5, -5, 23), (-20, 23.6, -4, 25), (-11, 22.6, -3, 25), (-4, 21.6, -3, 23.5), (3, 20.6, -3, 21.5)]
+                [(-41, 0, -6, 0), (-40, 9, -6, 9), (-36, 17.5, -6, 18), (-29, 22.5, -5, 23), (-20, 23.6, -4, 25), (-11, 22.6, -3, 25), (-5, 21.8, -3, 23.5), (0.5, 20.4, -3, 21.5)]
             )
-            edge = [(-96, 3.0), (-84, -1.0), (-70, -9.0), (-46, -15.6), (-20, -18.6), (0, -19.4)]
+            edge = [(-96, 0.0), (-84, -2.0), (-70, -9.0), (-46, -15.6), (-20, -18.6), (0, -19.4)]
         opening = _hairline(v, head, edge + [(-a, h) for a, h in edge[-2::-1]], False)
         outline = smooth(silhouette(v, rows))
         canvas.save()
@@ -401,8 +457,8 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
             crease = project(v, [(0.5, -33, 18), (1.5, -30, 19.5), (0.5, -27, 20.5)])
             canvas.drawPath(smooth(crease, closed=False), line(dark, 0.8, 0.7))
         return
-    rows = _cap(head, 2.6, 4.4 if kind == "cap" else 6.0, -4.0, 2.8, 1.0)
-    edge = [(-100, -8.5), (-80, -10.0), (-50, -12.4), (-22, -13.6), (0, -14.0)]
+    rows = _cap(head, 2.6, 4.4 if kind == "cap" else 6.0, -10.4, 2.4, 1.0)
+    edge = [(-100, -11.0), (-84, -11.2), (-50, -12.6), (-22, -13.7), (0, -14.0)]
     edge = edge + [(-a, h) for a, h in edge[-2::-1]]
     opening = _hairline(v, rows, edge, False)
     outline = smooth(silhouette(v, rows))
@@ -423,7 +479,7 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
         canvas.drawPath(band, fill(mix(colour, _WHITE, 0.10)))
         canvas.drawPath(smooth(upper, closed=False), line(dark, 0.8, 0.8))
         for a in range(-84, 85, 12):
-            rib = on_surface(v, rows, [a, a], [-9.4 - 4.4 * np.cos(np.radians(a)), -14.4 - 4.8 * np.cos(np.radians(a))])
+            rib = on_surface(v, rows, [a, a], [-11.2 - 2.6 * np.cos(np.radians(a)), -16.6 - 2.8 * np.cos(np.radians(a))])
             canvas.drawPath(smooth(rib, closed=False), line(dark, 0.6, 0.5))
     else:
         for a in (-42, 0, 42):
@@ -432,7 +488,7 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
     canvas.restore()
     if kind == "cap":
         brim_back = on_surface(v, rows, [-62, -40, -18, 0, 18, 40, 62], [-12.2, -14.4, -15.8, -16.2, -15.8, -14.4, -12.2], 0.3)
-        brim_front = project(v, [(17.5, -9.8, 20), (11, -9.4, 30), (0, -9.8, 33), (-11, -9.4, 30), (-17.5, -9.8, 20)])
+        brim_front = project(v, [(17.8, -10.0, 17.5), (13, -8.4, 29), (0, -8.4, 35), (-13, -8.4, 29), (-17.8, -10.0, 17.5)])
         brim = smooth(np.concatenate([brim_back, brim_front]))
-        canvas.drawPath(brim, fill(mix(colour, _NIGHT, 0.16)))
+        canvas.drawPath(brim, shade((0, -17), (0, -6), [ink(mix(colour, _NIGHT, 0.10)), ink(mix(colour, _NIGHT, 0.34))]))
         canvas.drawPath(smooth(brim_back, closed=False), line(dark, 0.8, 0.8))

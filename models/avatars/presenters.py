@@ -195,7 +195,7 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
         p = None if weights is None else np.asarray(weights) / np.sum(weights)
         return str(options[int(rng.choice(len(options), p=p))])
 
-    def trait(scale: float = 0.45) -> float:
+    def trait(scale: float = 0.6) -> float:
         return round(float(np.clip(rng.normal(0, scale), -1, 1)), 3)
 
     age = pick(["young", "adult", "senior"], [0.38, 0.4, 0.22])
@@ -280,7 +280,7 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
         jaw=trait() + {"feminine": -0.3, "masculine": 0.35, "neutral": 0.0}[presentation],
         chin=trait(),
         eye_size=trait() + (0.15 if presentation == "feminine" else 0.0),
-        eye_distance=trait(0.35),
+        eye_distance=trait(0.5),
         nose_size=trait() + (0.2 if presentation == "masculine" else -0.1),
         lip_fullness=trait() + (0.25 if presentation == "feminine" else -0.15) + (0.25 if tone > 6 else 0.0),
         mouth_width=trait(),
