@@ -5,6 +5,7 @@ A presenter is a value. Nothing here draws; `drawing.draw` does.
 
 import re
 import unicodedata
+import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -290,3 +291,152 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
         detail=detail,
         freckles=bool(tone <= 3 and rng.random() < 0.2),
     )
+
+
+def _cast(name: str, age: Age, presentation: Presentation, skin: str, hair: str, colour: str, **traits: Any) -> Presenter:
+    slug = slug_of(name)
+    traits.setdefault("detail", zlib.crc32(slug.encode()) & 0x3FFFFFFF)
+    return Presenter(slug, name, age, presentation, skin, hair, colour, **traits)
+
+
+STARTER_CAST: tuple[Presenter, ...] = (
+    _cast(
+        "Maya Okafor", "adult", "feminine", "cocoa", "long curly", "black", clothing="blazer", cloth_colour="mustard",
+        accent_colour="cream", background="ocean", eye_colour="dark brown", earrings="stud", jaw=-0.3, eye_size=0.3,
+        lip_fullness=0.6, brow_weight=-0.1, languages=("en", "ig", "yo", "fr"),
+    ),
+    _cast(
+        "Daniel Lindqvist", "adult", "masculine", "ivory", "side part", "dark blonde", clothing="shirt", cloth_colour="sky",
+        background="studio", eye_colour="blue", facial_hair="stubble", jaw=0.5, chin=0.3, brow_weight=0.2, nose_size=0.3,
+        languages=("sv", "en", "de", "no"),
+    ),
+    _cast(
+        "Mei-Ling Chen", "adult", "feminine", "sand", "bob fringe", "black", clothing="turtleneck", cloth_colour="teal",
+        background="peach", eye_colour="dark brown", glasses="round", face_width=0.3, jaw=-0.2, eye_size=-0.1,
+        languages=("zh", "en"),
+    ),
+    _cast(
+        "Arjun Mehta", "adult", "masculine", "caramel", "quiff", "black", clothing="suit", cloth_colour="navy",
+        accent_colour="brick", background="mist", eye_colour="dark brown", facial_hair="short beard", jaw=0.4,
+        brow_weight=0.6, languages=("hi", "gu", "en"),
+    ),
+    _cast(
+        "Leila Haddad", "adult", "feminine", "honey", "long wavy", "dark brown", head_covering="hijab",
+        covering_colour="sage", clothing="tee", cloth_colour="forest", background="rosewater", eye_colour="hazel", jaw=-0.2,
+        eye_size=0.4, brow_weight=0.2, languages=("ar", "fr", "en"),
+    ),
+    _cast(
+        "Harpreet Singh", "adult", "masculine", "bronze", "crop", "black", head_covering="turban", covering_colour="coral",
+        clothing="blazer", cloth_colour="charcoal", accent_colour="white", background="mint", eye_colour="dark brown",
+        facial_hair="full beard", brow_weight=0.5, nose_size=0.3, languages=("pa", "hi", "en"),
+    ),
+    _cast(
+        "Sofia Ramirez", "young", "feminine", "olive", "long wavy", "dark brown", clothing="blouse", cloth_colour="coral",
+        background="sun", eye_colour="brown", earrings="drop", jaw=-0.4, eye_size=0.2, mouth_width=0.4, lip_fullness=0.4,
+        languages=("es", "en", "pt"),
+    ),
+    _cast(
+        "Kwame Mensah", "senior", "masculine", "espresso", "buzz", "silver", clothing="kurta", cloth_colour="cobalt",
+        accent_colour="mustard", background="clay", eye_colour="dark brown", facial_hair="short beard", jaw=0.3,
+        face_width=0.3, nose_size=0.5, languages=("en", "ak", "fr"),
+    ),
+    _cast(
+        "Hannah Weber", "senior", "feminine", "rose", "bob", "silver", clothing="cardigan", cloth_colour="plum",
+        accent_colour="cream", background="lilac", eye_colour="grey", glasses="square", frame_colour="brick",
+        earrings="stud", jaw=-0.1, languages=("de", "en"),
+    ),
+    _cast(
+        "Kenji Watanabe", "senior", "masculine", "sand", "side part", "grey", clothing="suit", cloth_colour="charcoal",
+        accent_colour="plum", background="slate", eye_colour="dark brown", glasses="square", face_width=0.2,
+        brow_weight=0.1, languages=("ja", "en"),
+    ),
+    _cast(
+        "Amara Diallo", "young", "feminine", "ebony", "afro", "black", clothing="tee", cloth_colour="white",
+        background="fern", eye_colour="dark brown", earrings="drop", eye_size=0.3, lip_fullness=0.6, jaw=-0.3,
+        languages=("fr", "wo", "en"),
+    ),
+    _cast(
+        "Liam Brennan", "young", "masculine", "porcelain", "curly top", "copper", clothing="hoodie",
+        cloth_colour="forest", accent_colour="cream", background="mint", eye_colour="green", freckles=True, jaw=0.1,
+        brow_weight=0.1, parted_left=True, languages=("en", "ga"),
+    ),
+    _cast(
+        "Priya Raman", "young", "feminine", "bronze", "ponytail", "black", clothing="kurta", cloth_colour="plum",
+        accent_colour="mustard", background="peach", eye_colour="dark brown", earrings="hoop", eye_size=0.4, jaw=-0.3,
+        brow_weight=0.0, languages=("ta", "hi", "en"),
+    ),
+    _cast(
+        "Mateo Silva", "young", "masculine", "olive", "crop", "soft black", clothing="tee", cloth_colour="mustard",
+        background="dusk", eye_colour="brown", facial_hair="stubble", jaw=0.3, brow_weight=0.4, languages=("pt", "es"),
+    ),
+    _cast(
+        "Ingrid Solberg", "adult", "feminine", "porcelain", "long straight", "blonde", clothing="v-neck",
+        cloth_colour="cobalt", background="studio", eye_colour="blue", jaw=-0.1, chin=0.2, eye_size=0.1,
+        languages=("no", "en", "da"),
+    ),
+    _cast(
+        "Tunde Adeyemi", "adult", "masculine", "cocoa", "bald", "black", clothing="turtleneck", cloth_colour="charcoal",
+        background="sun", eye_colour="dark brown", glasses="round", frame_colour="charcoal", facial_hair="goatee", jaw=0.4,
+        nose_size=0.4, lip_fullness=0.3, languages=("en", "yo"),
+    ),
+    _cast(
+        "Yasmin Demir", "adult", "feminine", "sand", "pixie", "auburn", clothing="blazer", cloth_colour="teal",
+        accent_colour="white", background="clay", eye_colour="green", earrings="hoop", jaw=-0.2, eye_size=0.2,
+        parted_left=True, languages=("tr", "de", "en"),
+    ),
+    _cast(
+        "Noa Ben-David", "young", "neutral", "honey", "curly top", "brown", clothing="hoodie", cloth_colour="lavender",
+        accent_colour="navy", background="mist", eye_colour="brown", eye_size=0.2, brow_weight=0.1,
+        languages=("he", "en"),
+    ),
+    _cast(
+        "Alex Moreau", "adult", "neutral", "ivory", "quiff", "chestnut", clothing="shirt", cloth_colour="sage",
+        background="rosewater", eye_colour="grey", glasses="round", frame_colour="navy", chin=-0.2,
+        languages=("fr", "en"),
+    ),
+    _cast(
+        "Ewa Kowalska", "senior", "feminine", "ivory", "bun", "white", clothing="blouse", cloth_colour="brick",
+        background="mint", eye_colour="blue", earrings="drop", face_width=0.3, jaw=0.0, detail=4,
+        languages=("pl", "en", "uk"),
+    ),
+    _cast(
+        "Giorgio Conti", "senior", "masculine", "honey", "receding", "grey", clothing="cardigan", cloth_colour="navy",
+        accent_colour="sky", background="sun", eye_colour="hazel", facial_hair="moustache", face_width=0.4, jaw=0.3,
+        nose_size=0.6, languages=("it", "en"),
+    ),
+    _cast(
+        "Thandiwe Nkosi", "senior", "feminine", "chestnut", "buzz", "grey", head_covering="headwrap",
+        covering_colour="mustard", clothing="blouse", cloth_colour="teal", background="lilac", eye_colour="dark brown",
+        earrings="hoop", face_width=0.3, lip_fullness=0.4, languages=("zu", "xh", "en"),
+    ),
+    _cast(
+        "Minh Tran", "adult", "masculine", "sand", "crop", "black", clothing="v-neck", cloth_colour="brick",
+        background="ocean", eye_colour="dark brown", face_width=0.1, jaw=0.1, brow_weight=0.1, parted_left=True,
+        languages=("vi", "en"),
+    ),
+    _cast(
+        "Nadia Petrova", "young", "feminine", "rose", "bob", "brown", clothing="turtleneck", cloth_colour="blush",
+        background="slate", eye_colour="green", freckles=True, jaw=-0.4, eye_size=0.3, parted_left=True,
+        languages=("ru", "bg", "en"),
+    ),
+    _cast(
+        "Omar Farouk", "adult", "masculine", "olive", "buzz", "soft black", clothing="blazer", cloth_colour="stone",
+        accent_colour="navy", background="fern", eye_colour="brown", facial_hair="full beard", jaw=0.5, brow_weight=0.6,
+        languages=("ar", "en"),
+    ),
+    _cast(
+        "Jada Thompson", "young", "feminine", "chestnut", "bun", "soft black", clothing="cardigan", cloth_colour="coral",
+        accent_colour="white", background="dusk", eye_colour="brown", glasses="square", frame_colour="charcoal",
+        earrings="stud", lip_fullness=0.5, eye_size=0.2, detail=7, languages=("en",),
+    ),
+    _cast(
+        "Kai Nakamura", "young", "neutral", "sand", "pixie", "soft black", clothing="tee", cloth_colour="sky",
+        background="peach", eye_colour="dark brown", brow_weight=-0.1, languages=("ja", "en"),
+    ),
+    _cast(
+        "Sami Virtanen", "young", "masculine", "ivory", "crop", "dark blonde", head_covering="beanie",
+        covering_colour="mustard", clothing="hoodie", cloth_colour="charcoal", accent_colour="white", background="ocean",
+        eye_colour="blue", jaw=0.2, languages=("fi", "sv", "en"),
+    ),
+)
+"""The presenters that ship with the project: fictional people, free to use."""
