@@ -1,0 +1,141 @@
+"""The timeline: picture and sound of every turn lie together, however many turns come before, at any rate."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.dialogue import Dialogue, Turn
+from media.errors import InputError
+from media.timeline import PAUSE, Span, arrange, from_times, sample_at, timed
+
+sample_rates = st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
+frame_rates = st.integers(8, 60)
+lengths = st.lists(st.integers(1, 400_000), min_size=1, max_size=60)
+seconds = st.floats(0, 3)
+
+
+def on_the_grid(sample: int, frame: int, sample_rate: int, fps: int) -> bool:
+    """Whether sample and frame are at the same time to half a sample: 0.06 ms at 8 kHz, where 20 ms would do."""
+    return 2 * abs(sample * fps - frame * sample_rate) <= fps
+
+
+def whole_frames_cover(span: Span, sample_rate: int, fps: int) -> bool:
+    return (span.frames - 1) * sample_rate < span.samples * fps <= span.frames * sample_rate
+
+
+def test_turns_follow_one_another_with_a_pause():
+    timeline = arrange([16_000, 8_000], 16_000, fps=25)
+    assert timeline.spans[0] == Span(8, 25, 5_120, 16_000)  # 0.3 s is frame 7.5
+    first, second = (timeline.times(span) for span in timeline.spans)
+    assert second[0] - first[1] == pytest.approx(PAUSE, abs=0.02)
+    assert timeline.frames == 66  # the last sound ends at 2.14 s, and half a second follows
+
+
+def test_no_turns_are_a_silence():
+    assert arrange([], 16_000, fps=25).frames == 20
+
+
+@settings(max_examples=1500, deadline=None)
+@given(lengths, sample_rates, frame_rates, seconds, seconds, st.data())
+def test_the_sound_of_every_turn_starts_with_its_picture_and_nothing_adds_up(
+    durations, rate, fps, lead_in, lead_out, data
+):
+    count = len(durations) - 1
+    pauses = data.draw(st.none() | st.lists(seconds, min_size=count, max_size=count))
+    timeline = arrange(durations, rate, pauses, fps, lead_in, lead_out)
+    assert [span.samples for span in timeline.spans] == durations
+    for span in timeline.spans:
+        assert on_the_grid(span.start_sample, span.start_frame, rate, fps)
+        assert whole_frames_cover(span, rate, fps)
+    for earlier, later in zip(timeline.spans, timeline.spans[1:], strict=False):
+        assert earlier.start_frame + earlier.frames <= later.start_frame
+        assert earlier.start_sample + earlier.samples <= later.start_sample
+    last = timeline.spans[-1]
+    assert last.start_frame + last.frames <= timeline.frames
+    assert last.start_sample + last.samples <= timeline.samples
+    assert on_the_grid(timeline.samples, timeline.frames, rate, fps)
+    assert timeline.frames / fps - (last.start_sample + last.samples) / rate >= lead_out - 1 / rate
+
+
+@settings(max_examples=500, deadline=None)
+@given(lengths, sample_rates, frame_rates)
+def test_rounding_to_frames_is_taken_from_the_pauses_and_not_added_to_the_length(durations, rate, fps):
+    timeline = arrange(durations, rate, None, fps)
+    exact = 0.3
+    for span, duration in zip(timeline.spans, durations, strict=True):
+        if PAUSE > 2 / fps:
+            assert abs(span.start_frame / fps - exact) <= 0.5 / fps + len(durations) / rate
+        exact += duration / rate + PAUSE
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 10_000_000), sample_rates, frame_rates, st.integers(0, 1_000_000))
+def test_a_clip_has_the_same_frames_wherever_its_turn_lies(duration, rate, fps, before):
+    alone = arrange([duration], rate, None, fps).spans[0]
+    after = arrange([before + 1, duration], rate, None, fps).spans[1]
+    assert (alone.frames, alone.samples) == (after.frames, after.samples)
+
+
+def test_a_day_long_timeline_is_exact_to_the_sample():
+    durations = [100_003] * 20_000
+    timeline = arrange(durations, 22_050, [0.001] * 19_999, 24)
+    last = timeline.spans[-1]
+    assert last.start_frame > 24 * 86_400
+    assert last.start_sample == sample_at(last.start_frame, 22_050, 24)
+    assert abs(last.start_sample * 24 - last.start_frame * 22_050) <= 12
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 600), st.floats(0, 30)), max_size=40),
+    st.integers(1, 30_000_000),
+    sample_rates,
+    frame_rates,
+)
+def test_a_recordings_turns_keep_their_times_to_half_a_frame(turns, total, rate, fps):
+    length = total / rate
+    turns = [(start % length, start % length + long) for start, long in turns if start % length < length]
+    timeline = from_times(turns, total, rate, fps)
+    assert 0 <= timeline.frames / fps - length < 1 / fps
+    assert on_the_grid(timeline.samples, timeline.frames, rate, fps)
+    for (start, end), span in zip(turns, timeline.spans, strict=True):
+        assert on_the_grid(span.start_sample, span.start_frame, rate, fps)
+        assert whole_frames_cover(span, rate, fps)
+        assert span.start_frame + span.frames <= timeline.frames
+        assert span.start_sample + span.samples <= timeline.samples
+        assert abs(span.start_frame / fps - start) <= 0.5 / fps + 1e-9 or span.start_frame == timeline.frames - 1
+        if end - start >= 1 / fps and end <= length:
+            assert abs((span.start_frame + span.frames) / fps - end) <= 0.5 / fps + 1e-9
+
+
+def test_speech_that_overlaps_gives_spans_that_overlap():
+    first, second = from_times([(1.0, 3.0), (2.0, 4.0)], 80_000, 16_000, 25).spans
+    assert first.start_frame + first.frames > second.start_frame
+
+
+def test_times_of_another_recording_are_refused():
+    with pytest.raises(InputError, match="turn 2 starts at 31.20 s, but the recording ends at 30.00 s"):
+        from_times([(1.0, 2.0), (31.2, 32.0)], 480_000, 16_000, 25)
+
+
+def test_a_dialogue_gets_the_times_at_which_it_is_heard():
+    dialogue = Dialogue("en", (Turn("Maya", "Hi."), Turn("Leo", "Hello.")))
+    spoken = timed(dialogue, arrange([16_000, 16_000], 16_000, [1.0], 25, 0, 0))
+    assert [(turn.start, turn.end) for turn in spoken.turns] == [(0.0, 1.0), (2.0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: arrange([0], 16_000, None, 25),
+        lambda: arrange([1, 1], 16_000, [], 25),
+        lambda: arrange([1, 1], 16_000, [-1.0], 25),
+        lambda: arrange([1], 16_000, None, 0),
+        lambda: arrange([1], 16_000, None, 25, float("nan")),
+        lambda: from_times([(2.0, 1.0)], 160_000, 16_000, 25),
+        lambda: from_times([], 0, 16_000, 25),
+    ],
+)
+def test_lengths_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"."):
+        wrong()
