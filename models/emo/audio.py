@@ -1,0 +1,155 @@
+"""The `mel` audio encoder: what of the sound moves a face, one vector for every video frame.
+
+A log-mel spectrogram goes through one-dimensional convolutions at 100 Hz and comes out at the frame rate. The encoder is
+trained alone, on speech with phoneme times, to predict the seven mouth parameters and the three prosody curves of
+`models.avatars.motion`; its hidden state and its predictions are what the diffusion model listens to.
+"""
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+SAMPLE_RATE = 16_000
+MEL_RATE = 100
+"""Mel frames a second (hop of 10 ms)."""
+MOUTH = ("open", "wide", "round", "teeth", "tongue", "press", "tuck")
+PROSODY = ("pitch", "yaw", "roll")
+
+
+def mel_filters(n_mels: int, n_fft: int, sample_rate: int = SAMPLE_RATE) -> Tensor:
+    """Triangular filters on the HTK mel scale, 50 Hz to half the sample rate. Returns (n_mels, n_fft // 2 + 1)."""
+    to_mel = lambda hz: 2595.0 * torch.log10(1.0 + hz / 700.0)  # noqa: E731
+    edges = torch.linspace(to_mel(torch.tensor(50.0)).item(), to_mel(torch.tensor(sample_rate / 2)).item(), n_mels + 2)
+    hz = 700.0 * (10.0 ** (edges / 2595.0) - 1.0)
+    bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    rising = (bins[None] - hz[:-2, None]) / (hz[1:-1] - hz[:-2])[:, None]
+    falling = (hz[2:, None] - bins[None]) / (hz[2:] - hz[1:-1])[:, None]
+    return torch.minimum(rising, falling).clamp(min=0)
+
+
+def log_mel(samples: Tensor, n_mels: int = 80, n_fft: int = 512) -> Tensor:
+    """Log-mel spectrogram, normalised over the utterance.
+
+    Args:
+        samples: (N,) mono at 16 kHz, [-1, 1].
+
+    Returns:
+        (n_mels, ceil(N / 160)) with the loudest parts near 1 and everything 60 dB below them at -1.
+    """
+    window = torch.hann_window(400, device=samples.device)
+    padded = F.pad(samples, (n_fft // 2, n_fft // 2 + 160))
+    power = torch.stft(padded, n_fft, 160, 400, window, center=False, return_complex=True).abs().square()
+    mel = mel_filters(n_mels, n_fft).to(samples.device) @ power
+    mel = mel[:, : -(-samples.shape[0] // 160)]
+    decibel = 10.0 * torch.log10(mel.clamp(min=1e-10))
+    # Loudness differs between recordings, so the level is relative; silence stays silent through the absolute floor.
+    top = torch.quantile(decibel.amax(0), 0.98).clamp(min=-30.0)
+    return ((decibel - top) / 30.0 + 1.0).clamp(min=-1.0, max=1.5)
+
+
+class ChannelNorm(nn.Module):
+    """Root-mean-square norm over channels, at each moment alone: a minute and an hour of sound are treated alike."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6) * self.weight
+
+
+class ResidualConv(nn.Module):
+    def __init__(self, channels: int, kernel_size: int = 3, dilation: int = 1):
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.conv = nn.Conv1d(channels, channels, kernel_size, padding=dilation * (kernel_size // 2), dilation=dilation)
+        self.out = nn.Conv1d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.out(F.silu(self.conv(F.silu(self.norm(x)))))
+
+
+class MelAudioEncoder(ModelMixin, ConfigMixin):
+    """Mel spectrogram to one feature vector a video frame.
+
+    The first half sees +-160 ms, enough for the mouth; the second, dilated, sees about +-1 s, for the head.
+    """
+
+    @register_to_config
+    def __init__(self, n_mels: int = 80, channels: int = 160, fps: int = 25):
+        super().__init__()
+        self.conv_in = nn.Conv1d(n_mels, channels, 5, padding=2)
+        self.near = nn.ModuleList([ResidualConv(channels, 5) for _ in range(5)])
+        self.to_frames = nn.Conv1d(channels, channels, MEL_RATE // fps, stride=MEL_RATE // fps)
+        self.mouth = nn.Linear(channels, len(MOUTH))
+        self.far_in = nn.Conv1d(channels, channels // 2, 1)
+        self.far = nn.ModuleList([ResidualConv(channels // 2, 5, dilation) for dilation in (1, 2, 4, 8)])
+        self.prosody = nn.Linear(channels // 2, len(PROSODY))
+
+    @property
+    def feature_size(self) -> int:
+        return self.config.channels + len(MOUTH) + len(PROSODY)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            mel: (B, n_mels, T) at 100 Hz; T a multiple of 100 / fps.
+
+        Returns:
+            features (B, F, feature_size) for the diffusion model, and motion (B, F, 10): mouth parameters in [0, 1],
+            then prosody in [-1, 1].
+        """
+        x = self.conv_in(mel)
+        for block in self.near:
+            x = block(x)
+        frames = self.to_frames(F.silu(x))
+        mouth = self.mouth(frames.transpose(1, 2)).sigmoid()
+        far = self.far_in(frames)
+        for block in self.far:
+            far = block(far)
+        prosody = self.prosody(far.transpose(1, 2)).tanh()
+        motion = torch.cat([mouth, prosody], dim=-1)
+        return torch.cat([frames.transpose(1, 2).tanh(), motion], dim=-1), motion
+
+    def encode(self, samples: Tensor, frames: int) -> Tensor:
+        """Features (frames, feature_size) of (N,) samples at 16 kHz; what is missing at the end is silence."""
+        wanted = frames * SAMPLE_RATE // self.config.fps
+        samples = F.pad(samples, (0, max(0, wanted - samples.shape[0])))
+        mel = log_mel(samples, self.config.n_mels)[:, : frames * MEL_RATE // self.config.fps]
+        return self(mel[None])[0][0]
+
+
+def frame_windows(features: Tensor, reach: int = 2) -> Tensor:
+    """Each frame with its neighbours: (F, C) -> (F, 2 * reach + 1, C); the ends are repeated (EMO, section 3.2)."""
+    padded = torch.cat([features[:1].expand(reach, -1), features, features[-1:].expand(reach, -1)])
+    return padded.unfold(0, 2 * reach + 1, 1).transpose(1, 2)
+
+
+class AudioProjector(ModelMixin, ConfigMixin):
+    """Windows of audio features to cross-attention tokens, and to an embedding that shifts every residual block.
+
+    The second path also carries `blink` (0 open .. 1 closed), a weak condition: the sound does not say when to blink.
+    """
+
+    @register_to_config
+    def __init__(self, feature_size: int = 170, window: int = 5, token_size: int = 128, embedding_size: int = 384):
+        super().__init__()
+        self.tokens = nn.Sequential(nn.Linear(feature_size, token_size), nn.SiLU(), nn.Linear(token_size, token_size))
+        self.positions = nn.Parameter(torch.randn(window, token_size) * 0.02)
+        self.embedding = nn.Sequential(
+            nn.Linear(feature_size * window + 1, embedding_size), nn.SiLU(), nn.Linear(embedding_size, embedding_size)
+        )
+
+    def forward(self, windows: Tensor, blink: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            windows: (N, window, feature_size), one row a frame.
+            blink: (N,), 0..1.
+
+        Returns:
+            tokens (N, window, token_size) and embeddings (N, embedding_size).
+        """
+        flat = torch.cat([windows.flatten(1), blink[:, None]], dim=1)
+        return self.tokens(windows) + self.positions, self.embedding(flat)

@@ -1,0 +1,96 @@
+"""The starter's networks, at their sizes. What a checkpoint holds is built here before training and nowhere else."""
+
+from dataclasses import dataclass
+
+from diffusers import AutoencoderKL, DDIMScheduler
+
+from models.emo.attention import motion_blocks
+from models.emo.audio import AudioProjector, MelAudioEncoder
+from models.emo.backbone import EMOBackbone, still_motion_at_first
+from models.emo.face_locator import FaceLocator
+from models.emo.reference import ReferenceNet
+from models.emo.speed import SpeedLayers
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Everything that makes a network larger or smaller."""
+
+    image: int = 256
+    latent_channels: int = 16
+    codec: tuple[int, ...] = (48, 96, 128)
+    blocks: tuple[int, ...] = (80, 128)
+    heads: int = 4
+    tokens: int = 128
+
+    @property
+    def latent(self) -> int:
+        """Side of the latents: patches of 4 x 4, then one halving a codec level after the first."""
+        return self.image // 4 // 2 ** (len(self.codec) - 1)
+
+
+STARTER = Size()
+TINY = Size(image=64, latent_channels=4, codec=(16, 16, 16), blocks=(16, 32), heads=2, tokens=16)
+"""For tests of the machinery: trains in seconds, and learns nothing."""
+
+
+def codec(size: Size) -> AutoencoderKL:
+    levels = len(size.codec)
+    return AutoencoderKL(
+        in_channels=48,
+        out_channels=48,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=size.codec,
+        layers_per_block=1,
+        latent_channels=size.latent_channels,
+        norm_num_groups=8,
+        sample_size=size.image // 4,
+        scaling_factor=1.0,
+        shift_factor=0.0,
+    )
+
+
+def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
+    """Untrained reference net, backbone, audio projector, face locator and speed layers, and the scheduler."""
+    levels = len(size.blocks)
+    shared = {
+        "sample_size": size.latent,
+        "block_out_channels": size.blocks,
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        "cross_attention_dim": size.tokens,
+        "use_linear_projection": True,
+        "out_channels": size.latent_channels,
+    }
+    backbone = EMOBackbone(
+        in_channels=2 * size.latent_channels,  # noisy residual and the portrait's latents
+        down_block_types=("CrossAttnDownBlockMotion",) * levels,
+        up_block_types=("CrossAttnUpBlockMotion",) * levels,
+        num_attention_heads=size.heads,
+        motion_num_attention_heads=size.heads,
+        **shared,
+    )
+    still_motion_at_first(backbone)
+    reference_net = ReferenceNet(
+        in_channels=size.latent_channels,
+        down_block_types=("CrossAttnDownBlock2D",) * levels,
+        up_block_types=("CrossAttnUpBlock2D",) * levels,
+        attention_head_dim=size.heads,
+        **shared,
+    )
+    strides = (size.image // size.latent).bit_length() - 1
+    return {
+        "reference_net": reference_net,
+        "backbone": backbone,
+        "audio_projector": AudioProjector(audio_encoder.feature_size, 5, size.tokens, 4 * size.blocks[0]),
+        "face_locator": FaceLocator(size.blocks[0], (8,) + (16, 24, 32, 48, 64)[:strides]),
+        "speed_layers": SpeedLayers(*zip(*[(n, b.norm1.weight.shape[0]) for n, b in motion_blocks(backbone)], strict=True)),
+        "scheduler": DDIMScheduler(
+            beta_schedule="squaredcos_cap_v2",
+            prediction_type="sample",
+            timestep_spacing="trailing",
+            rescale_betas_zero_snr=True,
+            clip_sample=False,
+        ),
+    }

@@ -1,0 +1,227 @@
+"""`EMOPipeline`: a portrait and a voice to frames, clip by clip, as a diffusers pipeline."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline
+from diffusers.utils import BaseOutput
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.emo.attention import Conditioning
+from models.emo.audio import MOUTH, AudioProjector, MelAudioEncoder, frame_windows
+from models.emo.backbone import EMOBackbone, no_motion, read_motion
+from models.emo.codec import to_images, to_latents, with_portrait_detail
+from models.emo.denoising import Spread, precondition, signal_and_noise
+from models.emo.face_locator import FaceLocator, face_mask
+from models.emo.reference import ReferenceNet
+from models.emo.speed import SpeedLayers
+
+HEAD_REACH = (6.0, 9.0, 4.0)
+"""Degrees of pitch, yaw and roll at full prosody; turns the encoder's curves into a speed."""
+
+
+@dataclass
+class EMOPipelineOutput(BaseOutput):
+    frames: NDArray[np.uint8]
+    """(F, H, W, 3)."""
+
+
+def blink_track(frames: int, fps: int, generator: np.random.Generator) -> NDArray[np.float32]:
+    """(frames,) how far the eyes are closed, 0..1: a blink of 0.2 s about every 3.2 s, never within the first half second."""
+    shape = np.array([0.5, 1.0, 0.9, 0.6, 0.25], np.float32)
+    track = np.zeros(frames + len(shape), np.float32)
+    at = 0.5 + generator.exponential(1.8)
+    while at * fps < frames:
+        start = int(at * fps)
+        track[start : start + len(shape)] = shape
+        at += 1.2 + generator.exponential(2.0)
+    return track[:frames]
+
+
+class EMOPipeline(DiffusionPipeline):
+    """Generates a talking portrait (arXiv 2402.17485).
+
+    Args:
+        vae: the autoencoder; see `models.emo.codec` for patches.
+        reference_net, backbone, audio_encoder, audio_projector, face_locator, speed_layers, scheduler: the networks.
+        image_size: side of the square picture, pixels.
+        fps: frames a second.
+        steps: denoising steps unless asked otherwise.
+        clip_frames, motion_frames: f and n of the paper.
+        head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
+        residual_scale: spread of (latents - portrait's latents) per channel.
+        spread: of the scaled residual, inside and far from the face.
+    """
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        reference_net: ReferenceNet,
+        backbone: EMOBackbone,
+        audio_encoder: MelAudioEncoder,
+        audio_projector: AudioProjector,
+        face_locator: FaceLocator,
+        speed_layers: SpeedLayers,
+        scheduler: DDIMScheduler,
+        image_size: int = 256,
+        fps: int = 25,
+        steps: int = 4,
+        clip_frames: int = 12,
+        motion_frames: int = 4,
+        head_speed: float = 6.0,
+        residual_scale: Sequence[float] = (1.0,),
+        spread: tuple[float, float] = (1.0, 0.2),
+    ):
+        super().__init__()
+        self.register_modules(
+            vae=vae,
+            reference_net=reference_net,
+            backbone=backbone,
+            audio_encoder=audio_encoder,
+            audio_projector=audio_projector,
+            face_locator=face_locator,
+            speed_layers=speed_layers,
+            scheduler=scheduler,
+        )
+        self.register_to_config(
+            image_size=image_size,
+            fps=fps,
+            steps=steps,
+            clip_frames=clip_frames,
+            motion_frames=motion_frames,
+            head_speed=head_speed,
+            residual_scale=list(residual_scale),
+            spread=list(spread),
+        )
+
+    def __call__(
+        self,
+        portrait: NDArray[np.uint8],
+        samples: NDArray[np.float32],
+        face: tuple[float, float, float, float],
+        frames: int | None = None,
+        **options: object,
+    ) -> EMOPipelineOutput:
+        """All frames at once; see `stream`."""
+        if frames is None:
+            frames = max(1, round(len(samples) / 16_000 * self.config.fps))
+        return EMOPipelineOutput(np.concatenate(list(self.stream(portrait, samples, face, frames, **options))))
+
+    @torch.no_grad()
+    def stream(
+        self,
+        portrait: NDArray[np.uint8],
+        samples: NDArray[np.float32],
+        face: tuple[float, float, float, float],
+        frames: int,
+        *,
+        num_inference_steps: int | None = None,
+        head_speed: float | None = None,
+        blink: NDArray[np.float32] | None = None,
+        seed: int = 0,
+        callback_on_clip_end: Callable[[int], None] | None = None,
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Frames in clips of at most `clip_frames`, as they are done. Memory does not grow with `frames`.
+
+        Args:
+            portrait: (H, W, 3), square.
+            samples: (N,) mono at 16 kHz, [-1, 1].
+            face: left, top, right, bottom as fractions of the portrait.
+            frames: how many to generate; sound that is missing is silence.
+            num_inference_steps: 1 or more.
+            head_speed: mean head rotation in speech, degrees a second, 0..30.
+            blink: (frames,) 0..1; drawn from the seed when None.
+            seed: of the noise and of the blinks.
+
+        Yields:
+            (n, image_size, image_size, 3) uint8.
+
+        Raises:
+            ValueError: the portrait is not a square (H, W, 3) picture.
+        """
+        if portrait.ndim != 3 or portrait.shape[0] != portrait.shape[1] or portrait.shape[2] != 3:
+            raise ValueError(f"the portrait must be (side, side, 3), not {portrait.shape}")
+        config, device = self.config, self._execution_device
+        generator = torch.Generator("cpu").manual_seed(seed)
+        picture = self._picture(portrait).to(device)
+        latents = to_latents(self.vae, picture)
+        decoded_portrait = to_images(self.vae, latents)
+        mask = face_mask(face, config.image_size).to(device)
+        reference = self.reference_net.read(latents)
+        spread = Spread(*config.spread).map(mask, latents.shape[-1])
+        scale = torch.tensor(config.residual_scale, device=device).view(1, -1, 1, 1, 1)
+        located = self.face_locator(mask)
+        if blink is None:
+            blink = blink_track(frames, config.fps, np.random.default_rng([8, seed]))
+
+        features = self.audio_encoder.encode(torch.from_numpy(np.ascontiguousarray(samples)).to(device), frames)
+        windows = frame_windows(features)
+        speed = self._speed(features, config.head_speed if head_speed is None else head_speed)
+        steps = num_inference_steps or config.steps
+
+        past: Tensor | None = None
+        for start in range(0, frames, config.clip_frames):
+            # The last clip is generated at full length too: the networks have seen no other.
+            index = torch.arange(start, start + config.clip_frames, device=device).clamp(max=frames - 1)
+            tokens, embedding = self.audio_projector(windows[index], torch.from_numpy(blink).to(device)[index])
+            conditioning = Conditioning(reference=reference, speed=self.speed_layers(speed[None, index]), cache={})
+            if past is None:
+                conditioning.motion = no_motion(reference, config.motion_frames)
+            else:
+                conditioning.motion = read_motion(self.reference_net.read(past), 1)
+            self.backbone.attend_to(conditioning)
+            residual = self._denoise(latents, spread, tokens, embedding, located, steps, generator)
+            clip = latents + (residual * scale)[0].transpose(0, 1)
+            past = clip[-config.motion_frames :]
+            count = min(config.clip_frames, frames - start)
+            decoded = with_portrait_detail(to_images(self.vae, clip[:count]), decoded_portrait, picture)
+            yield ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+            if callback_on_clip_end is not None:
+                callback_on_clip_end(start + count)
+
+    def _denoise(
+        self,
+        portrait: Tensor,
+        spread: Tensor,
+        tokens: Tensor,
+        embedding: Tensor,
+        located: Tensor,
+        steps: int,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """One clip's scaled residual, (1, C, clip_frames, h, w)."""
+        channels, side = portrait.shape[1], portrait.shape[-1]
+        shape = (1, channels, self.config.clip_frames, side, side)
+        x_t = torch.randn(shape, generator=generator).to(portrait)
+        shown = portrait[:, :, None].expand(shape)
+        self.scheduler.set_timesteps(steps, device=portrait.device)
+        for timestep in self.scheduler.timesteps:
+            t = timestep[None]
+            a, b = signal_and_noise(self.scheduler, t)
+            scaled, skip, out = precondition(x_t, a, b, spread)
+            predicted = self.backbone(torch.cat([scaled, shown], 1), t, tokens, located, embedding)
+            x_t = self.scheduler.step(skip + out * predicted, timestep, x_t).prev_sample
+        return x_t
+
+    def _picture(self, portrait: NDArray[np.uint8]) -> Tensor:
+        """(1, 3, image_size, image_size) in [-1, 1]."""
+        picture = torch.from_numpy(np.ascontiguousarray(portrait)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        size = self.config.image_size
+        if picture.shape[-1] != size:
+            picture = F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
+        return picture
+
+    def _speed(self, features: Tensor, mean: float) -> Tensor:
+        """(F,) degrees a second: it follows the prosody that the encoder hears, and is `mean` on average in speech."""
+        prosody = features[:, -3:] * torch.tensor(HEAD_REACH, device=features.device)
+        change = torch.zeros(len(features), device=features.device)
+        change[1:] = (prosody[1:] - prosody[:-1]).norm(dim=1) * self.config.fps
+        change = F.avg_pool1d(change[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
+        opening = features[:, -3 - len(MOUTH)]
+        spoken = F.max_pool1d(opening[None, None], 13, stride=1, padding=6)[0, 0] > 0.15
+        usual = change[spoken].mean() if spoken.any() else torch.tensor(float("inf"))
+        return change * (mean / usual.clamp(min=1.0))

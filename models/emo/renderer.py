@@ -1,0 +1,119 @@
+"""What the rest of Portrayal uses of the model: which checkpoints there are, and a renderer that holds one ready."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.errors import InputError, MissingEngineError
+from media.segment import RenderSettings
+
+SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    name: str
+    folder: Path
+    fingerprint: str
+    """Hash of every file that changes what the checkpoint generates."""
+    fps: int
+    size: int
+    """Side of the square picture, pixels."""
+    steps: int
+    sample_rate: int = 16_000
+
+
+def checkpoint_folder(checkpoint: str, models_dir: Path | None = None) -> Path:
+    """The folder of a checkpoint: a path, a shipped one, or one in `models_dir`.
+
+    Raises:
+        MissingEngineError: there is none of that name.
+        InputError: the folder is not a diffusers pipeline.
+    """
+    places = [SHIPPED / checkpoint, *([models_dir / checkpoint] if models_dir else []), Path(checkpoint)]
+    for folder in places:
+        if (folder / "model_index.json").is_file():
+            return folder
+    if Path(checkpoint).is_dir():
+        raise InputError(f"{checkpoint}: not a checkpoint, it has no model_index.json; give a diffusers folder.")
+    where = f" in {models_dir}" if models_dir else ""
+    raise MissingEngineError(f"Checkpoint '{checkpoint}' is not there{where}; `portrayal models list` shows what is.")
+
+
+def checkpoint_info(checkpoint: str, models_dir: Path | None = None) -> CheckpointInfo:
+    """What is needed to plan with a checkpoint, without loading it.
+
+    Raises:
+        MissingEngineError, InputError: as `checkpoint_folder`.
+    """
+    folder = checkpoint_folder(checkpoint, models_dir)
+    index = json.loads((folder / "model_index.json").read_text())
+    return CheckpointInfo(
+        folder.name, folder, _fingerprint(folder), index["fps"], index["image_size"], index["steps"]
+    )
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256(b"checkpoint/1\n")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".json", ".safetensors"):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class Renderer:
+    """A checkpoint in memory, ready to render segments one after another."""
+
+    def __init__(self, checkpoint: str, device: str | None = None, models_dir: Path | None = None):
+        import torch
+
+        from models.emo.pipeline import EMOPipeline
+
+        self.info = checkpoint_info(checkpoint, models_dir)
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=torch.float32).to(self.device)
+        self._pipeline.vae.to(memory_format=torch.channels_last)
+
+    def render(
+        self,
+        portrait: NDArray[np.uint8],
+        samples: NDArray[np.float32],
+        face: tuple[float, float, float, float],
+        settings: RenderSettings,
+        frames: int,
+        progress: Callable[[int], None] | None = None,
+        blink: NDArray[np.float32] | None = None,
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Exactly `frames` pictures (size, size, 3), as they are done.
+
+        Args:
+            portrait: (H, W, 3), square.
+            samples: mono at 16 kHz, [-1, 1].
+            face: left, top, right, bottom as fractions of the portrait.
+            progress: called with the number of frames done.
+            blink: (frames,) how far the eyes are closed, 0..1; drawn from the seed when None.
+
+        Raises:
+            InputError: settings that this checkpoint cannot follow.
+        """
+        if settings.fps not in (None, self.info.fps):
+            raise InputError(f"--fps {settings.fps}: checkpoint '{self.info.name}' renders {self.info.fps} frames a second.")
+        clips = self._pipeline.stream(
+            portrait,
+            samples,
+            face,
+            frames,
+            num_inference_steps=settings.steps,
+            head_speed=settings.head_speed,
+            seed=settings.seed,
+            blink=blink,
+            callback_on_clip_end=progress,
+        )
+        for clip in clips:
+            yield from clip

@@ -1,0 +1,528 @@
+"""Training of an EMO checkpoint: audio encoder, autoencoder, then the paper's three stages.
+
+Every stage is a loop that can be killed at any moment: its state is written aside and renamed every two minutes, and
+running it again goes on from there. Random numbers are drawn from the step, so that a resumed run sees what an
+uninterrupted one would have seen. `log.csv` has one line per 20 steps with CPU-seconds, since wall time on shared cores
+says little.
+
+Stages, as in EMO section 3.3, with one deviation: the audio layers learn in the first stage already, at first on crops
+around the mouth. Joined later, they are ignored for a long time, because the noisy input shows the mouth well enough.
+"""
+
+import csv
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from models.emo import networks
+from models.emo.attention import Conditioning
+from models.emo.audio import SAMPLE_RATE, MelAudioEncoder, frame_windows, log_mel
+from models.emo.backbone import no_motion, read_motion
+from models.emo.codec import to_images, to_latents
+from models.emo.corpus import (
+    Scene,
+    augmented,
+    frames_of,
+    motion_targets,
+    presenter_of,
+    scene_of,
+    training_utterance,
+)
+from models.emo.denoising import Spread, precondition, signal_and_noise
+from models.emo.face_locator import face_mask
+
+MOTION_FRAMES = 4
+CLIP_FRAMES = 12
+SHARD_SCENES = 32
+SCENE_FRAMES = 32
+SAVE_EVERY = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long each stage is, in optimiser steps, and on how much data."""
+
+    utterances: int = 6000
+    audio_steps: int = 2500
+    pictures: int = 6000
+    codec_steps: int = 5000
+    scenes: int = 1280
+    crop_steps: int = 600
+    image_steps: int = 1300
+    video_steps: int = 700
+    speed_steps: int = 150
+
+
+def cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+class Stage:
+    """A resumable optimisation of `modules`: optimiser, averaged weights, step, log."""
+
+    def __init__(self, run: Path, name: str, modules: nn.ModuleDict, steps: int, rate: float, trained: nn.ModuleDict):
+        self.run, self.name, self.modules, self.steps, self.rate = run, name, modules, steps, rate
+        self.parameters = [p for p in trained.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self.average = {k: v.detach().clone() for k, v in modules.state_dict().items()}
+        self.step, self.cpu_before, self.started = 0, 0.0, cpu_seconds()
+        self.saved, self.losses = time.monotonic(), []
+        if self.file.exists():
+            state = torch.load(self.file, weights_only=True)
+            modules.load_state_dict(state["modules"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average, self.step, self.cpu_before = state["average"], state["step"], state["cpu"]
+
+    @property
+    def file(self) -> Path:
+        return self.run / f"{self.name}.pt"
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.steps
+
+    def rng(self) -> np.random.Generator:
+        return np.random.default_rng([5, sum(map(ord, self.name)), self.step])
+
+    def update(self, loss: Tensor, **figures: float) -> None:
+        share = self.step / self.steps
+        rate = self.rate * min(1.0, (self.step + 1) / 100, max(0.02, 2 * (1 - share)))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(0.998, self.step / (self.step + 10))
+        with torch.no_grad():
+            for key, value in self.modules.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - decay)
+        self.losses.append({"loss": loss.item(), **figures})
+        if self.step % 20 == 0 or self.done:
+            self._log()
+        if self.done or time.monotonic() - self.saved > SAVE_EVERY:
+            self.save()
+
+    def _log(self) -> None:
+        path = self.run / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["stage", "step", "cpu_seconds", "figure", "value"])
+            spent = self.cpu_before + cpu_seconds() - self.started
+            for figure in self.losses[-1]:
+                mean = float(np.mean([row[figure] for row in self.losses]))
+                writer.writerow([self.name, self.step, round(spent, 1), figure, round(mean, 5)])
+        self.losses = []
+
+    def save(self) -> None:
+        state = {
+            "modules": self.modules.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "step": self.step,
+            "cpu": self.cpu_before + cpu_seconds() - self.started,
+        }
+        _save(state, self.file)
+        self.saved = time.monotonic()
+
+    def finish(self) -> None:
+        """Put the averaged weights into the modules."""
+        self.modules.load_state_dict(self.average)
+
+
+def _save(state: object, path: Path) -> None:
+    aside = path.with_suffix(f".{os.getpid()}")
+    torch.save(state, aside)
+    os.replace(aside, path)
+
+
+# --- audio encoder -----------------------------------------------------------------------------------------------------
+
+
+def train_audio_encoder(run: Path, plan: Plan, progress: Callable[[float], None] | None = None) -> MelAudioEncoder:
+    """Mel to mouth parameters and prosody, on invented speech. Loss: squared error, the closures weighted."""
+    torch.manual_seed(0)
+    encoder = MelAudioEncoder()
+    modules = nn.ModuleDict({"audio_encoder": encoder})
+    stage = Stage(run, "audio", modules, plan.audio_steps, 1.5e-3, modules)
+    if not stage.done:
+        mels, targets = _speech(run, plan.utterances)
+        weight = torch.tensor([2.0, 1, 1, 1, 0.7, 2, 1, 1, 1, 1])
+        length = 100
+        while not stage.done:
+            rng = stage.rng()
+            chosen = rng.integers(0, len(mels), 24)
+            starts = [int(rng.integers(0, max(1, len(targets[i]) - length))) for i in chosen]
+            mel = torch.stack([_window(mels[i].T, 4 * s, 4 * length).T for i, s in zip(chosen, starts, strict=True)])
+            wanted = torch.stack([_window(targets[i], s, length) for i, s in zip(chosen, starts, strict=True)])
+            # The ends of a window lack context that the whole utterance would have.
+            error = ((encoder(mel)[1] - wanted).square() * weight)[:, 5:-5]
+            stage.update(error.mean(), mouth=error[..., 0].mean().item() / 2, prosody=error[..., 7:].mean().item())
+            if progress:
+                progress(stage.step / stage.steps)
+    stage.finish()
+    return encoder.eval()
+
+
+def _window(track: Tensor, start: int, length: int) -> Tensor:
+    """Rows start .. start + length of (T, C), as float32, the last row repeated where the track is too short."""
+    rows = track[start : start + length].float()
+    return torch.cat([rows, rows[-1:].expand(length - len(rows), -1)])
+
+
+def _speech(run: Path, count: int) -> tuple[list[Tensor], list[Tensor]]:
+    path = run / "speech.pt"
+    if path.exists():
+        saved = torch.load(path, weights_only=True)
+        return saved["mels"], saved["targets"]
+    mels, targets = [], []
+    for seed in range(count):
+        utterance = training_utterance(seed)
+        samples = augmented(utterance.samples, np.random.default_rng([6, seed]))
+        track = torch.from_numpy(motion_targets(utterance))
+        mel = log_mel(torch.from_numpy(samples))[:, : 4 * len(track)]
+        mels.append(mel.half())
+        targets.append(track[: mel.shape[1] // 4].half())
+    _save({"mels": mels, "targets": targets}, path)
+    return mels, targets
+
+
+# --- autoencoder -------------------------------------------------------------------------------------------------------
+
+
+def train_codec(
+    run: Path, plan: Plan, size: networks.Size = networks.STARTER, progress: Callable[[float], None] | None = None
+) -> AutoencoderKL:
+    """Autoencoder of presenters: absolute error of pixels and of their differences, mouth and eyes weighted.
+
+    The decoder learns on latents with noise of a tenth of their spread, which is what a denoiser leaves in them.
+    """
+    torch.manual_seed(1)
+    vae = networks.codec(size).to(memory_format=torch.channels_last)
+    modules = nn.ModuleDict({"vae": vae})
+    stage = Stage(run, "codec", modules, plan.codec_steps, 1e-3, modules)
+    if not stage.done:
+        pictures, weights = _pictures(run, plan.pictures, size.image)
+        crop = size.image // 2
+        while not stage.done:
+            rng = stage.rng()
+            small = rng.random() < 0.6
+            chosen = rng.integers(0, len(pictures), 12 if small else 4)
+            batch, weight = pictures[chosen], weights[chosen]
+            if small:
+                top, left = (int(v) * 16 for v in rng.integers(1, crop // 16, 2))
+                batch = batch[:, :, top : top + crop, left : left + crop]
+                weight = weight[:, :, top : top + crop, left : left + crop]
+            images = batch.float() / 127.5 - 1
+            noise = torch.Generator().manual_seed(stage.step)
+            latents = to_latents(vae, images)
+            spread = latents.detach().std()
+            jitter = torch.randn(latents.shape, generator=noise) * (0.1 * spread)
+            decoded = to_images(vae, latents + jitter)
+            difference = decoded - images
+            pixel = (difference.abs() * weight.float()).mean()
+            edges = _differences(difference).mean()
+            loss = pixel + edges + 1e-3 * (latents.square().mean() - 1).relu()
+            stage.update(loss, pixel=difference.abs().mean().item(), spread=spread.item())
+            if progress:
+                progress(stage.step / stage.steps)
+    stage.finish()
+    vae.eval()
+    pictures, _ = _pictures(run, plan.pictures, size.image)
+    with torch.no_grad():
+        latents = torch.cat([to_latents(vae, p[None].float() / 127.5 - 1) for p in pictures[:64]])
+    if vae.config.scaling_factor == 1.0:
+        vae.register_to_config(scaling_factor=1 / latents.std().item(), shift_factor=latents.mean().item())
+    return vae
+
+
+def _differences(x: Tensor) -> Tensor:
+    return (x[..., 1:, :-1] - x[..., :-1, :-1]).abs() + (x[..., :-1, 1:] - x[..., :-1, :-1]).abs()
+
+
+def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor]:
+    """Pictures (count, 3, size, size) uint8 and weights (count, 1, size, size): 1, 2 on the face, 4 on the mouth."""
+    path = run / f"pictures-{size}.pt"
+    if path.exists():
+        saved = torch.load(path, weights_only=True, mmap=True)
+        return saved["pictures"], saved["weights"]
+    pictures = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    weights = torch.ones(count, 1, size, size, dtype=torch.float16)
+    for index in range(0, count, 3):
+        scene = training_scene(index)
+        for k in range(3):
+            if index + k >= count:
+                break
+            frame = (7 * k) % len(scene.poses)
+            pictures[index + k] = torch.from_numpy(frames_of(scene, frame, 1, size)[0]).permute(2, 0, 1)
+            _fill(weights[index + k, 0], scene.face, 2.0)
+            _fill(weights[index + k, 0], scene.mouth, 4.0)
+    _save({"pictures": pictures, "weights": weights}, path)
+    return pictures, weights
+
+
+def _fill(grid: Tensor, box: tuple[float, float, float, float], value: float) -> None:
+    height, width = grid.shape
+    left, top, right, bottom = box
+    grid[int(top * height) : -int(-bottom * height // 1), int(left * width) : -int(-right * width // 1)] = value
+
+
+def training_scene(seed: int) -> Scene:
+    return scene_of(presenter_of(seed), training_utterance(1_000_000 + seed), seed)
+
+
+# --- scenes as latents -------------------------------------------------------------------------------------------------
+
+
+def write_shards(run: Path, shards: range, vae: AutoencoderKL, encoder: MelAudioEncoder, size: networks.Size) -> None:
+    """Scenes as latents, audio features, speeds and boxes; one file a shard, written aside and renamed."""
+    folder = run / "scenes"
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in shards:
+        path = folder / f"{shard:05d}.pt"
+        if path.exists():
+            continue
+        rows = [_encoded(shard * SHARD_SCENES + k, vae, encoder, size) for k in range(SHARD_SCENES)]
+        _save({key: torch.stack([row[key] for row in rows]) for key in rows[0]}, path)
+
+
+@torch.no_grad()
+def _encoded(seed: int, vae: AutoencoderKL, encoder: MelAudioEncoder, size: networks.Size) -> dict[str, Tensor]:
+    scene = training_scene(seed)
+    rng = np.random.default_rng([7, seed])
+    count = min(SCENE_FRAMES, len(scene.poses))
+    start = int(rng.integers(0, len(scene.poses) - count + 1))
+    poses = np.concatenate([np.zeros((1, scene.poses.shape[1]), np.float32), scene.poses[start : start + count]])
+    pictures = frames_of(Scene(scene.presenter, scene.utterance, poses, scene.speed), 0, count + 1, size.image)
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    latents = torch.cat([to_latents(vae, part) for part in images.split(8)])
+    samples = torch.from_numpy(augmented(scene.utterance.samples, rng))
+    features = encoder.encode(samples, len(scene.poses))
+    windows = frame_windows(features)[start : start + count]
+    track = torch.from_numpy(scene.poses[start : start + count].astype(np.float32))
+    row = {
+        "portrait": latents[0].half(),
+        "latents": latents[1:].half(),
+        "windows": windows.half(),
+        "poses": track.half(),
+        "speed": torch.from_numpy(scene.speed[start : start + count].astype(np.float32)),
+        "face": torch.tensor(scene.face),
+        "mouth": torch.tensor(scene.mouth),
+    }
+    short = SCENE_FRAMES - count
+    if short:
+        for key in ("latents", "windows", "poses", "speed"):
+            row[key] = torch.cat([row[key], row[key][-1:].expand(short, *row[key].shape[1:])])
+    return row
+
+
+class Scenes:
+    """The shards that exist so far, in memory; `refresh` looks for new ones."""
+
+    def __init__(self, run: Path, limit: int):
+        self.folder, self.limit, self.parts = run / "scenes", limit, {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        for path in sorted(self.folder.glob("*.pt"))[: self.limit // SHARD_SCENES]:
+            if path.name not in self.parts:
+                self.parts[path.name] = torch.load(path, weights_only=True)
+        self.files = sorted(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.files) * SHARD_SCENES
+
+    def take(self, indices: np.ndarray) -> dict[str, Tensor]:
+        rows = [{k: v[i % SHARD_SCENES] for k, v in self.parts[self.files[i // SHARD_SCENES]].items()} for i in indices]
+        return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+# --- the three stages --------------------------------------------------------------------------------------------------
+
+
+def residual_scale(scenes: Scenes) -> list[float]:
+    """Spread of (latents - portrait) inside the face region, per channel."""
+    sums, count = 0.0, 0.0
+    for part in list(scenes.parts.values())[:8]:
+        residual = (part["latents"].float() - part["portrait"].float()[:, None]).square()
+        mask = torch.cat([face_mask(tuple(face.tolist()), residual.shape[-1]) for face in part["face"]])[:, None]
+        sums = sums + (residual * mask).sum((0, 1, 3, 4))
+        count += mask.sum().item() * residual.shape[1]
+    return (sums / count).sqrt().tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """(B, ...) tensors of one step; residuals are scaled."""
+
+    residual: Tensor
+    past: Tensor | None
+    portrait: Tensor
+    windows: Tensor
+    blink: Tensor
+    speed: Tensor
+    mask: Tensor
+    weight: Tensor
+
+
+def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: networks.Size, kind: str) -> Batch:
+    """`kind`: crop (8 x 8 tokens around the mouth), image (4 frames without order), video (12 frames in order)."""
+    count = {"crop": 14, "image": 7, "video": 3}[kind]
+    rows = scenes.take(rng.integers(0, len(scenes), count))
+    if kind == "video":
+        starts = rng.integers(0, SCENE_FRAMES - CLIP_FRAMES - MOTION_FRAMES + 1, count) + MOTION_FRAMES
+        frames = np.stack([np.arange(s, s + CLIP_FRAMES) for s in starts])
+    else:
+        frames = np.stack([rng.choice(SCENE_FRAMES, 4, replace=False) for _ in range(count)])
+    pick = lambda key, index: torch.stack([rows[key][i][index[i]] for i in range(count)]).float()  # noqa: E731
+    portrait = rows["portrait"].float()
+    residual = (pick("latents", frames) - portrait[:, None]).transpose(1, 2) / scale.view(1, -1, 1, 1, 1)
+    past = None
+    if kind == "video":
+        past = pick("latents", np.stack([np.arange(s - MOTION_FRAMES, s) for s in starts]))
+    mask = torch.cat([face_mask(tuple(face.tolist()), size.image) for face in rows["face"]])
+    side = size.latent
+    weight = torch.ones(count, 1, 1, side, side)
+    for i in range(count):
+        _fill(weight[i, 0, 0], tuple(rows["face"][i].tolist()), 2.0)
+        _fill(weight[i, 0, 0], tuple(rows["mouth"][i].tolist()), 8.0)
+    if kind == "crop":
+        half, pixels = side // 2, size.image // side
+        left = np.clip([int((m[0] + m[2]) / 2 * side) - half // 2 for m in rows["mouth"].tolist()], 0, side - half)
+        top = np.clip([int((m[1] + m[3]) / 2 * side) - half // 2 for m in rows["mouth"].tolist()], 0, side - half)
+        left = np.clip(left + rng.integers(-1, 2, count), 0, side - half)
+        top = np.clip(top + rng.integers(-1, 2, count), 0, side - half)
+
+        def cut(x: Tensor, unit: int = 1) -> Tensor:
+            return torch.stack(
+                [
+                    x[i][..., unit * t : unit * (t + half), unit * l : unit * (l + half)]
+                    for i, (t, l) in enumerate(zip(top, left, strict=True))  # noqa: E741
+                ]
+            )
+
+        residual, portrait, mask, weight = cut(residual), cut(portrait), cut(mask, pixels), cut(weight)
+    poses = pick("poses", frames)
+    return Batch(
+        residual, past, portrait, pick("windows", frames), poses[..., 12], pick("speed", frames), mask, weight
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Latents:
+    """How latents and the diffused variable are related; saved in the checkpoint."""
+
+    scale: list[float]
+    spread: Spread
+
+
+def denoise(
+    parts: nn.ModuleDict,
+    scheduler: object,
+    x_t: Tensor,
+    timestep: Tensor,
+    portrait: Tensor,
+    spread: Tensor,
+    audio: tuple[Tensor, Tensor],
+    face: Tensor,
+) -> Tensor:
+    """The residual (B, C, F, H, W) that the networks believe in, from x_t. The backbone's conditioning is set before."""
+    a, b = signal_and_noise(scheduler, timestep)
+    scaled, skip, out = precondition(x_t, a, b, spread)
+    shown = portrait[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)
+    tokens, embedding = audio
+    predicted = parts["backbone"](torch.cat([scaled, shown], 1), timestep, tokens, face, embedding)
+    return skip + out * predicted
+
+
+def step_loss(
+    parts: nn.ModuleDict, scheduler: object, batch: Batch, scale: Tensor, spread: Spread, rng: np.random.Generator, kind: str
+) -> Tensor:
+    """Weighted squared error of the residual at random noise levels: half of them high, where the mouth must be heard."""
+    count, _, frames, side, _ = batch.residual.shape
+    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    high = rng.random(count) < 0.5
+    u = np.where(high, rng.uniform(0.85, 1.0, count), 1 / (1 + np.exp(-rng.normal(0.4, 1.2, count))))
+    timestep = torch.from_numpy((u * 999).astype(np.int64))
+    a, b = signal_and_noise(scheduler, timestep)
+    x_t = a * batch.residual + b * torch.randn(batch.residual.shape, generator=noise)
+
+    windows = batch.windows * torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32))
+    tokens, embedding = parts["audio_projector"](windows.flatten(0, 1), batch.blink.flatten())
+    conditioning = Conditioning(reference=parts["reference_net"].read(batch.portrait))
+    if kind == "video":
+        conditioning.speed = parts["speed_layers"](batch.speed)
+        if rng.random() < 0.3:  # motion frame dropout: how a first clip begins
+            conditioning.motion = no_motion(conditioning.reference, MOTION_FRAMES)
+        else:
+            drift = torch.randn(batch.past.shape, generator=noise) * scale.view(-1, 1, 1) * rng.uniform(0, 0.3)
+            features = parts["reference_net"].read((batch.past + drift).flatten(0, 1))
+            conditioning.motion = read_motion(features, count)
+    parts["backbone"].attend_to(conditioning)
+    face = parts["face_locator"](batch.mask)
+    args = (x_t, timestep, batch.portrait, spread.map(batch.mask, side), (tokens, embedding), face)
+    if kind == "video":
+        predicted = denoise(parts, scheduler, *args)
+    else:
+        with parts["backbone"].as_image_model():
+            predicted = denoise(parts, scheduler, *args)
+    error = (predicted - batch.residual).square() * batch.weight / batch.weight.mean()
+    return (error.mean((1, 2, 3, 4)) / b.flatten().clamp(min=0.25)).mean()
+
+
+def train_stages(
+    run: Path,
+    plan: Plan,
+    encoder: MelAudioEncoder,
+    size: networks.Size = networks.STARTER,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[dict[str, object], Latents]:
+    """The three stages, on the shards that `write_shards` has made or is making."""
+    torch.manual_seed(2)
+    built = networks.networks(size, encoder)
+    scheduler = built.pop("scheduler")
+    parts = nn.ModuleDict(built)
+    scenes = Scenes(run, plan.scenes)
+    while len(scenes) < min(plan.scenes, 4 * SHARD_SCENES):
+        time.sleep(2)
+        scenes.refresh()
+    scale_file = run / "scale.pt"
+    if not scale_file.exists():
+        _save(torch.tensor(residual_scale(scenes)), scale_file)
+    scale, spread = torch.load(scale_file, weights_only=True), Spread()
+
+    speed_only = nn.ModuleDict({"speed_layers": parts["speed_layers"]})
+    temporal = nn.ModuleList([m for n, m in parts["backbone"].named_modules() if n.endswith("motion_modules")])
+    stages = [
+        ("crop", "crop", plan.crop_steps, 1e-3, parts),
+        ("image", "image", plan.image_steps, 8e-4, parts),
+        ("video", "video", plan.video_steps, 6e-4, parts),
+        ("speed", "video", plan.speed_steps, 3e-4, nn.ModuleDict({**speed_only, "temporal": temporal})),
+    ]
+    for name, kind, steps, rate, trained in stages:
+        stage = Stage(run, name, parts, steps, rate, trained)
+        while not stage.done:
+            if stage.step % 50 == 0:
+                scenes.refresh()
+            rng = stage.rng()
+            batch = batch_of(scenes, rng, scale, size, kind)
+            stage.update(step_loss(parts, scheduler, batch, scale, spread, rng, kind))
+            if progress:
+                progress(name, stage.step / stage.steps)
+        stage.finish()
+    parts.eval()
+    return {**dict(parts.items()), "scheduler": scheduler}, Latents(scale.tolist(), spread)
