@@ -204,7 +204,7 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _decoded(recording: _Recording, centroids: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The likeliest speaker of every 0.1 s of speech: frames (start, end), shape (frames, 2), and speakers, (frames,)."""
+    """The likeliest speaker of each 0.1 s of speech: frames (start, end), shape (frames, 2); speakers, shape (frames,)."""
     alike = recording.fine_vectors @ centroids.T
     middles = recording.fine.mean(axis=1)
     frames: list[NDArray[np.float64]] = []
