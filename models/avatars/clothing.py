@@ -1,5 +1,7 @@
 """Draws the neck, the shoulders and what they wear. Units as in `geometry`."""
 
+from functools import lru_cache
+
 import numpy as np
 import skia
 
@@ -15,6 +17,7 @@ def neck_width(p: Presenter) -> float:
     return {"feminine": 8.2, "neutral": 9.0, "masculine": 10.2}[p.presentation] + 0.4 * p.jaw
 
 
+@lru_cache(maxsize=256)
 def _body(p: Presenter) -> skia.Path:
     """The outline of the clothes, down past the edge of the frame."""
     n = neck_width(p)
@@ -42,13 +45,25 @@ def _body(p: Presenter) -> skia.Path:
     return path
 
 
+def _settle(canvas: skia.Canvas, v: View) -> None:
+    """The shoulders follow the head a little."""
+    canvas.translate(0.4 * v.shift[0] + 1.6 * v.yaw[1], 0.5 * v.shift[1])
+
+
 def _mirror(points: list[tuple[float, float]], side: int) -> np.ndarray:
     return np.array([(side * x, y) for x, y in points], dtype=np.float64)
 
 
-def draw_neck(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, drop: float) -> None:
+def draw_neck(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, cloth: Colour, drop: float) -> None:
     """The neck between the moving head and the still shoulders, with the shadow of the chin on it."""
     n = neck_width(p)
+    # The inside of the collar, behind the neck.
+    canvas.save()
+    _settle(canvas, v)
+    canvas.drawPath(_body(p), fill(mix(cloth, _DARK, 0.42)))
+    if p.clothing == "hoodie":
+        canvas.drawRect(skia.Rect.MakeLTRB(-n - 1.6, 33.2, n + 1.6, 38.0), fill(mix(cloth, _DARK, 0.42)))
+    canvas.restore()
     top = project(v, [(n - 0.6, 14.0, -3.0), (n - 0.8, 26.0, -2.0), (-n + 0.8, 26.0, -2.0), (-n + 0.6, 14.0, -3.0)])
     sx = 0.4 * v.shift[0]
     low = np.array([(n + 0.8 + sx, 36.0), (n + 8 + sx, 42.0), (n + 9, 60.0), (-n - 9, 60.0), (-n - 8 + sx, 42.0), (-n - 0.8 + sx, 36.0)])
@@ -65,7 +80,7 @@ def draw_clothes(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, clot
     """Everything worn on the shoulders."""
     n = neck_width(p)
     canvas.save()
-    canvas.translate(0.4 * v.shift[0] + 1.6 * v.yaw[1], 0.5 * v.shift[1])
+    _settle(canvas, v)
     body = _body(p)
     dark, light = mix(cloth, _DARK, 0.24), mix(cloth, (255, 255, 255), 0.14)
     paint = shade((-20, 34), (22, 60), [ink(light), ink(cloth), ink(mix(cloth, _DARK, 0.12))])

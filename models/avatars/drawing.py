@@ -117,8 +117,11 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     ears = not hair.hides_ears(p)
 
     hair.draw_back(canvas, v, p, ink_, head, cover)
-    clothing.draw_neck(canvas, v, p, ink_, drop)
+    clothing.draw_neck(canvas, v, p, ink_, cloth, drop)
     clothing.draw_clothes(canvas, v, p, ink_, cloth, accent)
+    if ears:
+        for side in (far, near):
+            features.draw_ears(canvas, v, p, ink_, head, side, behind=True)
     skin = features.draw_head(canvas, v, p, ink_, head)
     canvas.save()
     canvas.clipPath(skin, doAntiAlias=True)

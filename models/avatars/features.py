@@ -115,15 +115,21 @@ def _face(v: View, x: Points, y: Points, lift: float = 0.0) -> Points:
     return project(v, np.column_stack([x, y, z]))
 
 
-def draw_ears(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Points, side: int) -> None:
-    """One ear; side is -1 for the left of the frame, 1 for the right."""
+def draw_ears(
+    canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Points, side: int, behind: bool = False
+) -> None:
+    """One ear; side is -1 for the left of the frame, 1 for the right. `behind` is its root, which the head covers."""
     w = float(np.interp(2.0, rows[:, 0], rows[:, 1]))
     outline = np.array(
         [(-2.6, -4.2), (0.2, -5.6), (2.7, -4.6), (3.3, -1.2), (2.3, 3.4), (0.8, 6.8), (-1.0, 6.9), (-2.4, 5.0)]
     )
+    if behind:
+        outline = np.array([(-8.0, -9.5), (0.6, -9.0), (1.8, -4.4), (2.4, -1.0), (1.4, 3.4), (0.2, 6.2), (-3.0, 9.0), (-8.0, 8.0)])
     x = side * (w + outline[:, 0])
     points = project(v, np.column_stack([x, 1.6 + outline[:, 1], np.full(len(x), -2.0) - 0.35 * outline[:, 0]]))
     canvas.drawPath(smooth(points), fill(mix(ink_.skin, ink_.shadow, 0.06 if side < 0 else 0.42)))
+    if behind:
+        return
     inner = np.array([(0.0, -3.2), (1.6, -3.0), (1.9, -0.6), (1.0, 1.2), (1.2, 2.6), (0.4, 4.4)])
     x = side * (w + inner[:, 0])
     points = project(v, np.column_stack([x, 1.6 + inner[:, 1], np.full(len(x), -1.6)]))

@@ -97,7 +97,7 @@ def _curl_marks(
         canvas.drawArc(skia.Rect.MakeXYWH(x - r, y - r, 2 * r, 2 * r), turn, 210, False, pens[int(d)])
 
 
-def _hairline(v: View, head: Points, points: Sequence[tuple[float, float]], mirrored: bool) -> skia.Path:
+def _hairline(v: View, head: Points, points: Sequence[tuple[float, float]], mirrored: bool, cloth: bool = False) -> skia.Path:
     """The opening of a short cut: a line on the head from one temple to the other, open below.
 
     `points` are (angle in degrees, height), from the left ear to the right ear.
@@ -111,7 +111,9 @@ def _hairline(v: View, head: Points, points: Sequence[tuple[float, float]], mirr
     level = np.interp(fine, np.arange(len(angles)), heights)
     wide, deep = np.interp(level, head[:, 0], head[:, 2]), np.interp(level, head[:, 0], head[:, 4])
     edge = np.degrees(np.arctan2(wide * v.yaw[0], deep * v.yaw[1]))
-    seen = np.flatnonzero((turn <= edge + 12) & (turn >= edge - 192))
+    # Cloth goes on around the ear.
+    beyond = 90.0 if cloth else 12.0
+    seen = np.flatnonzero((turn <= edge + beyond) & (turn >= edge - 180 - beyond))
     keep = slice(int(seen[0]), int(seen[-1]) + 1)
     p = on_surface(v, head, turn[keep].tolist(), level[keep].tolist())
     path = smooth(p, closed=False)
@@ -243,10 +245,12 @@ def _curly(p: Presenter) -> float:
 def draw_back(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: Points, cover: Colour) -> None:
     """What lies behind the head and the neck."""
     rng = np.random.default_rng(p.detail)
-    if p.head_covering in COVERED:
-        if p.head_covering == "hijab":
-            canvas.drawPath(smooth(silhouette(v, _hijab_rows(head))), fill(mix(cover, _NIGHT, 0.30)))
+    if p.head_covering in ("hijab", "turban", "headwrap"):
+        rows = _hijab_rows(head) if p.head_covering == "hijab" else _WRAPS[p.head_covering]
+        canvas.drawPath(smooth(silhouette(v, rows)), fill(mix(cover, _NIGHT, 0.30)))
         return
+    if p.head_covering != "none":
+        canvas.drawPath(smooth(silhouette(v, _hat_rows(p, head))), fill(mix(cover, _NIGHT, 0.30)))
     if p.hair == "bald":
         return
     dark = mix(ink_.hair, ink_.hair_dark, 0.75)
@@ -358,6 +362,16 @@ def _strands(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Po
     canvas.drawPath(smooth(band, closed=False), line(ink_.hair_light, 2.2, 0.26))
 
 
+_WRAPS = {
+    "turban": _table([(-40.5, 0, -4, 0), (-39.2, 8, -4, 9), (-34, 18.5, -4, 19), (-25, 24.4, -4, 25), (-15, 25.2, -3.5, 26), (-8, 23.6, -3, 25), (-2, 21.6, -3, 23), (2.0, 20.2, -3, 21)]),
+    "headwrap": _table([(-41, 0, -6, 0), (-40, 9, -6, 9), (-36, 17.5, -6, 18), (-29, 22.5, -5, 23), (-20, 23.6, -4, 25), (-11, 22.6, -3, 25), (-5, 21.8, -3, 23.5), (0.5, 20.4, -3, 21.5)]),
+}
+
+
+def _hat_rows(p: Presenter, head: Points) -> Points:
+    return _cap(head, 2.6, 4.4 if p.head_covering == "cap" else 6.0, -10.4, 2.4, 1.0)
+
+
 def _hijab_rows(head: Points) -> Points:
     top = _cap(head, 3.0, 4.0, 0.0, 3.6, 1.0)[:-1]
     w = float(head[:, 1].max())
@@ -408,17 +422,12 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
         canvas.restore()
         return
     if kind in ("turban", "headwrap"):
+        rows = _WRAPS[kind]
         if kind == "turban":
-            rows = _table(
-                [(-40.5, 0, -4, 0), (-39.2, 8, -4, 9), (-34, 18.5, -4, 19), (-25, 24.4, -4, 25), (-15, 25.2, -3.5, 26), (-8, 23.6, -3, 25), (-2, 21.6, -3, 23), (2.0, 20.2, -3, 21)]
-            )
             edge = [(-96, 1.0), (-82, -1.0), (-66, -6.5), (-44, -12.5), (-20, -17.0), (0, -19.6)]
         else:
-            rows = _table(
-                [(-41, 0, -6, 0), (-40, 9, -6, 9), (-36, 17.5, -6, 18), (-29, 22.5, -5, 23), (-20, 23.6, -4, 25), (-11, 22.6, -3, 25), (-5, 21.8, -3, 23.5), (0.5, 20.4, -3, 21.5)]
-            )
             edge = [(-96, 0.0), (-84, -2.0), (-70, -9.0), (-46, -15.6), (-20, -18.6), (0, -19.4)]
-        opening = _hairline(v, head, edge + [(-a, h) for a, h in edge[-2::-1]], False)
+        opening = _hairline(v, head, edge + [(-a, h) for a, h in edge[-2::-1]], False, cloth=True)
         outline = smooth(silhouette(v, rows))
         canvas.save()
         canvas.clipPath(smooth(silhouette(v, head)), doAntiAlias=True)
@@ -457,7 +466,7 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
             crease = project(v, [(0.5, -33, 18), (1.5, -30, 19.5), (0.5, -27, 20.5)])
             canvas.drawPath(smooth(crease, closed=False), line(dark, 0.8, 0.7))
         return
-    rows = _cap(head, 2.6, 4.4 if kind == "cap" else 6.0, -10.4, 2.4, 1.0)
+    rows = _hat_rows(p, head)
     edge = [(-100, -11.0), (-84, -11.2), (-50, -12.6), (-22, -13.7), (0, -14.0)]
     edge = edge + [(-a, h) for a, h in edge[-2::-1]]
     opening = _hairline(v, rows, edge, False)
