@@ -1,7 +1,7 @@
 """YAML read as plain strings, lists and mappings with line numbers.
 
-Nothing is ever guessed (`no` stays the text `no`, the tag of Norwegian), nothing is constructed, and what can make a small
-file huge (aliases, depth) is refused, so that a file from anybody is safe to read.
+Nothing is ever guessed (`no` stays the text `no`, the tag of Norwegian), nothing is constructed, and what can make a
+small file huge (aliases, depth) is refused, so that a file from anybody is safe to read.
 """
 
 from dataclasses import dataclass

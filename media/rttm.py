@@ -1,4 +1,4 @@
-"""RTTM, the format in which diarizations are exchanged: who spoke when, without words (NIST RT-09 evaluation plan, A)."""
+"""RTTM, in which diarizations are exchanged: who spoke when, without words (NIST RT-09 evaluation plan, appendix A)."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _NO_NAME = "<NA>"
 
 
 def read_rttm(path: Path) -> tuple[Turn, ...]:
-    """The speaker turns of an RTTM file, in the order of their start, with empty texts; labels stay as they are written.
+    """The speaker turns of an RTTM file, in the order of their start, with empty texts; labels stay as written.
 
     Raises:
         InputError: the file is not RTTM, or holds no turn; the message names the line.

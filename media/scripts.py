@@ -1,6 +1,6 @@
 """Scripts as people write them: plain text, YAML, WebVTT and SRT, read and written.
 
-Whatever the format, a fault is reported as `NAME:LINE: what is wrong; what to do`. docs/formats.md describes the formats.
+Whatever the format, a fault is reported as `NAME:LINE: what is wrong; what to do`. docs/formats.md describes them.
 """
 
 import difflib
@@ -128,7 +128,7 @@ def parse_script(text: str, kind: ScriptKind, name: str, language: str | None = 
 def write_script(script: Script, kind: ScriptKind, language: str | None = None) -> str:
     """`script` as a file's text, which `parse_script` reads back.
 
-    WebVTT and SRT hold one language (`language`; the script's own when None), need times, and hold neither title nor hints.
+    WebVTT and SRT hold one language (`language`; the script's own when None), need times, and hold no title or hints.
 
     Raises:
         InputError: a name, a text or a time cannot be written in that format.
@@ -257,7 +257,7 @@ def _read_header(draft: _Draft, stripped: str, header_above: bool, where: str) -
             raise InputError(
                 f"{where}: '{word}' is not a header; write '{meant}:', or a line '---' above it if it is a speaker."
                 if meant
-                else f"{where}: '{word}' is not a header ({', '.join(_HEADERS)}); leave a blank line if it is a speaker."
+                else f"{where}: '{word}' is not a header ({', '.join(_HEADERS)}); leave a blank line if it speaks."
             )
         return False
     if key in ("title", "language") and getattr(draft, key):
@@ -556,7 +556,7 @@ def _checked(draft: _Draft, name: str, fallback: str | None) -> Script:
             language = f"in '{tag or draft.language}'" if tag or draft.language else "in the script's own language"
             if tag not in turn.texts:
                 raise InputError(
-                    f"{where}: the turn of {person} has no line {language}, but the turn in line {first} has one; add it."
+                    f"{where}: the turn of {person} has no line {language}, but that in line {first} has one; add it."
                 )
             if not is_speakable(turn.texts[tag]):
                 raise InputError(

@@ -1,7 +1,7 @@
 """The elastic timeline: where every turn lies, in whole frames and whole samples.
 
-Picture and sound are counted on one grid. Every turn starts on a frame boundary, and its sample is computed from that frame, never
-added up from the turns before, so the last turn of a long video is as exact as the first.
+Picture and sound are counted on one grid. Every turn starts on a frame boundary, and its sample is computed from that
+frame, never added up from the turns before, so the last turn of a long video is as exact as the first.
 """
 
 import math
@@ -28,7 +28,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The whole video: `samples` is the length of `frames`, to the nearest sample; one span a turn, in the turns' order."""
+    """The whole video: `samples` is the length of `frames`, to the nearest sample; one span a turn, in their order."""
 
     fps: int
     sample_rate: int
@@ -57,8 +57,9 @@ def arrange(
         fps: frames a second.
         lead_in, lead_out: seconds before the first turn and after the last.
 
-    A span's frames depend on its own length only, so that a rendered clip fits wherever the turn comes to lie. Pauses take up what
-    the rounding to frames costs: a turn starts at the frame nearest to its exact time, or when the turn before has ended.
+    A span's frames depend on its own length only, so that a rendered clip fits wherever the turn comes to lie. Pauses
+    take up what the rounding to frames costs: a turn starts at the frame nearest to its exact time, or when the turn
+    before has ended.
 
     Raises:
         ValueError: a duration, pause, rate or lead is negative or not finite, or the number of pauses does not fit.
@@ -89,11 +90,11 @@ def arrange(
 
 
 def from_times(turns: Sequence[tuple[float, float]], total_samples: int, sample_rate: int, fps: int = 25) -> Timeline:
-    """The timeline of a recording, whose sound stays as it is: every turn's (start, end) seconds snapped to the nearest frame.
+    """The timeline of a recording, whose sound stays as it is: each turn's (start, end) seconds to the nearest frame.
 
-    Spans may overlap where speech does. A span has one frame at least, and at most half a frame lies between its ends and the
-    turn's. The recording is to be filled up with silence to `Timeline.samples`, by less than a frame. A turn that runs past the
-    recording's end is cut there.
+    Spans may overlap where speech does. A span has one frame at least, and at most half a frame lies between its ends
+    and the turn's. The recording is to be filled up with silence to `Timeline.samples`, by less than a frame. A turn
+    that runs past the recording's end is cut there.
 
     Raises:
         InputError: a turn starts after the recording's end: the times belong to another recording.

@@ -1,7 +1,7 @@
 """Transcripts that lie beside a recording: what was said, by whom, and mostly when.
 
-Formats: WebVTT, SRT, NIST STM, Podcasting 2.0 JSON (and whisper's), plain text. Transcribers mark sounds, hesitations and doubts
-in the text; captions are read by people, so those marks are taken out.
+Formats: WebVTT, SRT, NIST STM, Podcasting 2.0 JSON (and whisper's), plain text. Transcribers mark sounds, hesitations
+and doubts in the text; captions are read by people, so those marks are taken out.
 """
 
 import json
@@ -90,8 +90,9 @@ def clean_sounds(text: str) -> str:
 def clean_marks(text: str) -> str:
     """`text` without transcribers' marks, in the conventions of NIST and LDC.
 
-    Sounds (`{laugh}`, `[noise]`, `<breath>`), fillers (`%uh`) and cut words (`th-`) go; doubts (`((word))`), names (`&Chicago`),
-    spellings (`~TV`), foreign words (`<Spanish hola>`) and alternatives (`{yeah / yes}`: the first) keep their words.
+    Sounds (`{laugh}`, `[noise]`, `<breath>`), fillers (`%uh`) and cut words (`th-`) go; doubts (`((word))`), names
+    (`&Chicago`), spellings (`~TV`), foreign words (`<Spanish hola>`) and alternatives (`{yeah / yes}`: the first) keep
+    their words.
     """
     text = _BRACED.sub(lambda match: f" {match[1].partition('/')[0]} " if "/" in match[1] else " ", text)
     text = _ANGLED.sub(_angled, _SOUND.sub(" ", text))
@@ -239,7 +240,7 @@ def _sentences(pieces: list[Turn]) -> list[Turn]:
 
 
 def _parse_plain(text: str, name: str) -> list[Turn]:
-    """A script's source dialogue, or else lines with or without `Name:`; below a named line, one without continues it."""
+    """A script's source dialogue, or else lines with or without `Name:`; a line without continues a named one."""
     try:
         turns = parse_script(text, "text", name).source.turns
         return [replace(turn, text=clean_marks(turn.text)) for turn in turns]

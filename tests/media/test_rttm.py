@@ -25,7 +25,7 @@ def test_other_lines_are_passed_over_and_turns_come_in_the_order_of_their_start(
         ";; made by hand\nSPKR-INFO a 1 <NA> <NA> <NA> unknown Ann <NA> <NA>\n\n"
         "SPEAKER a 1 2.5 1 <NA> <NA> Ann <NA> <NA>\nSPEAKER a 1 0.1 .2 <NA> <NA> <NA> <NA>\n"
     )
-    with pytest.raises(InputError, match="x:5: '.2' is not a time"):
+    with pytest.raises(InputError, match=r"x:5: '\.2' is not a time"):
         parse_rttm(text, "x")
     assert parse_rttm(text.replace(".2 ", "0.2 "), "x") == (Turn("", "", 0.1, 0.3), Turn("Ann", "", 2.5, 3.5))
 

@@ -27,7 +27,7 @@ def test_turns_follow_one_another_with_a_pause():
     timeline = arrange([16_000, 8_000], 16_000, fps=25)
     assert timeline.spans[0] == Span(8, 25, 5_120, 16_000)  # 0.3 s is frame 7.5
     first, second = (timeline.times(span) for span in timeline.spans)
-    assert second[0] - first[1] == pytest.approx(PAUSE, abs=0.02)
+    assert second[0] - first[1] == pytest.approx(PAUSE, abs=0.04)
     assert timeline.frames == 66  # the last sound ends at 2.14 s, and half a second follows
 
 
@@ -63,7 +63,7 @@ def test_rounding_to_frames_is_taken_from_the_pauses_and_not_added_to_the_length
     timeline = arrange(durations, rate, None, fps)
     exact = 0.3
     for span, duration in zip(timeline.spans, durations, strict=True):
-        if PAUSE > 2 / fps:
+        if 2 / fps < PAUSE:
             assert abs(span.start_frame / fps - exact) <= 0.5 / fps + len(durations) / rate
         exact += duration / rate + PAUSE
 
@@ -114,7 +114,7 @@ def test_speech_that_overlaps_gives_spans_that_overlap():
 
 
 def test_times_of_another_recording_are_refused():
-    with pytest.raises(InputError, match="turn 2 starts at 31.20 s, but the recording ends at 30.00 s"):
+    with pytest.raises(InputError, match=r"turn 2 starts at 31\.20 s, but the recording ends at 30\.00 s"):
         from_times([(1.0, 2.0), (31.2, 32.0)], 480_000, 16_000, 25)
 
 

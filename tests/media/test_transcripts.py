@@ -1,4 +1,4 @@
-"""Transcripts: every format gives the same turns, transcribers' marks are gone, and bad files are refused by their line."""
+"""Transcripts: every format gives the same turns, transcribers' marks are gone, bad files are refused by their line."""
 
 import importlib.util
 import json
@@ -35,7 +35,8 @@ def test_the_transcript_of_the_recorded_conversation_is_found_and_read():
 SAME = {
     ".vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Hello [laughs] there.</v>\n\n"
     "00:02.500 --> 00:04.000\n<v Bob>Hi.</v>\n\n00:05.000 --> 00:06.000\n♪ ♪\n",
-    ".srt": "1\n00:00:01,000 --> 00:00:02,000\nANN: Hello [laughs] there.\n\n2\n00:00:02,500 --> 00:00:04,000\nBOB: Hi.\n",
+    ".srt": "1\n00:00:01,000 --> 00:00:02,000\nANN: Hello [laughs] there.\n\n"
+    "2\n00:00:02,500 --> 00:00:04,000\nBOB: Hi.\n",
     ".stm": ";; a comment\ntalk 1 Bob 2.5 4.0 <o,f0,male> Hi.\ntalk 1 Ann 1.0 2.00 <o,f0,female> Hello {laugh} there.\n"
     "talk 1 inter_segment_gap 4.0 9.0 <o,,> ignore_time_segment_in_scoring\n",
     ".json": json.dumps(
