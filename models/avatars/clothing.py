@@ -22,7 +22,9 @@ def _body(p: Presenter) -> skia.Path:
     """The outline of the clothes, down past the edge of the frame."""
     n = neck_width(p)
     wide = {"feminine": 35.0, "neutral": 37.0, "masculine": 40.0}[p.presentation]
-    right = np.array([(n + 0.3, 34.2), (n + 5.0, 38.2), (wide * 0.68, 41.6), (wide * 0.92, 45.0), (wide + 2, 51), (wide + 3, 64)])
+    right = np.array(
+        [(n + 0.3, 34.2), (n + 5.0, 38.2), (wide * 0.68, 41.6), (wide * 0.92, 45.0), (wide + 2, 51), (wide + 3, 64)]
+    )
     left = right[::-1] * np.array([-1, 1])
     path = skia.Path()
     smooth(right, closed=False, path=path)
@@ -66,12 +68,30 @@ def draw_neck(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, cloth: 
     canvas.restore()
     top = project(v, [(n - 0.6, 14.0, -3.0), (n - 0.8, 26.0, -2.0), (-n + 0.8, 26.0, -2.0), (-n + 0.6, 14.0, -3.0)])
     sx = 0.4 * v.shift[0]
-    low = np.array([(n + 0.8 + sx, 36.0), (n + 8 + sx, 42.0), (n + 9, 60.0), (-n - 9, 60.0), (-n - 8 + sx, 42.0), (-n - 0.8 + sx, 36.0)])
+    low = np.array(
+        [
+            (n + 0.8 + sx, 36.0),
+            (n + 8 + sx, 42.0),
+            (n + 9, 60.0),
+            (-n - 9, 60.0),
+            (-n - 8 + sx, 42.0),
+            (-n - 0.8 + sx, 36.0),
+        ]
+    )
     path = polygon(np.concatenate([top[:2], low, top[2:]]))
     canvas.drawPath(path, fill(ink_.skin))
     canvas.save()
     canvas.clipPath(path, doAntiAlias=True)
-    chin = project(v, [(-19.0, 12.0, 4.0), (-13.5, 25.0 + drop, 8.0), (0.0, 34.6 + drop, 10.0), (13.5, 25.0 + drop, 8.0), (19.0, 12.0, 4.0)])
+    chin = project(
+        v,
+        [
+            (-19.0, 12.0, 4.0),
+            (-13.5, 25.0 + drop, 8.0),
+            (0.0, 34.6 + drop, 10.0),
+            (13.5, 25.0 + drop, 8.0),
+            (19.0, 12.0, 4.0),
+        ],
+    )
     canvas.drawPath(smooth(chin), fill(mix(ink_.shadow, ink_.deep, 0.22), 0.95))
     canvas.restore()
 
@@ -118,7 +138,10 @@ def draw_clothes(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, clot
                 border = _mirror([(n + 0.2, 33.0), (2.2, 57.0)], side)
                 canvas.drawPath(smooth(border, closed=False), line(dark, 2.2))
             else:
-                lapel = _mirror([(n + 0.2, 33.5), (n + 5.6, 37.0), (15.4, 46.4), (12.2, 47.4), (13.6, 49.4), (2.6, 62), (1.6, 60)], side)
+                lapel = _mirror(
+                    [(n + 0.2, 33.5), (n + 5.6, 37.0), (15.4, 46.4), (12.2, 47.4), (13.6, 49.4), (2.6, 62), (1.6, 60)],
+                    side,
+                )
                 canvas.drawPath(polygon(lapel), fill(mix(cloth, (255, 255, 255), 0.07)))
                 canvas.drawPath(polygon(lapel), line(dark, 0.6, 0.9))
             canvas.restore()
@@ -152,7 +175,19 @@ def draw_clothes(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, clot
                 canvas.drawCircle(0, y, 0.65, fill(mix(accent, (255, 255, 255), 0.4)))
         elif kind == "hoodie":
             for side in (-1, 1):
-                hood = _mirror([(n + 0.8, 32.2), (n + 6.4, 35.0), (n + 7.6, 39.8), (n - 0.4, 45.2), (0, 47.4), (0, 41.6), (n - 1.6, 39.8), (n + 1.0, 36.0)], side)
+                hood = _mirror(
+                    [
+                        (n + 0.8, 32.2),
+                        (n + 6.4, 35.0),
+                        (n + 7.6, 39.8),
+                        (n - 0.4, 45.2),
+                        (0, 47.4),
+                        (0, 41.6),
+                        (n - 1.6, 39.8),
+                        (n + 1.0, 36.0),
+                    ],
+                    side,
+                )
                 canvas.drawPath(smooth(hood), fill(mix(cloth, (255, 255, 255), 0.09)))
                 canvas.drawPath(smooth(hood), line(dark, 0.6, 0.6))
             for side in (-1, 1):
@@ -223,8 +258,6 @@ def _collar(canvas: skia.Canvas, n: float, colour: Colour, open_: bool) -> None:
     dark = mix(colour, _DARK, 0.25)
     tip = 46.2 if open_ else 42.4
     for side in (-1, 1):
-        flap = polygon(
-            _mirror([(n - 0.2, 32.6), (n + 3.8, 37.0), (n + 0.5, 45.4), (0.2, tip), (n - 2.2, 37.6)], side)
-        )
+        flap = polygon(_mirror([(n - 0.2, 32.6), (n + 3.8, 37.0), (n + 0.5, 45.4), (0.2, tip), (n - 2.2, 37.6)], side))
         canvas.drawPath(flap, fill(colour))
         canvas.drawPath(flap, line(dark, 0.6, 0.8))

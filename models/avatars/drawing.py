@@ -116,7 +116,8 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     near, far = (-1, 1) if pose.yaw >= 0 else (1, -1)
     ears = not hair.hides_ears(p)
 
-    hair.draw_back(canvas, v, p, ink_, head, cover)
+    locks = hair.hair_of(v, p, head)
+    hair.draw_back(canvas, v, p, ink_, head, locks, cover)
     clothing.draw_neck(canvas, v, p, ink_, cloth, drop)
     clothing.draw_clothes(canvas, v, p, ink_, cloth, accent)
     if ears:
@@ -138,7 +139,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     canvas.restore()
     # Ears lie on short hair; the far one is hidden by the face as it turns away.
     if ears and not hair.ears_below_hair(p):
-        hair.draw_front(canvas, v, p, ink_, head)
+        hair.draw_front(canvas, v, p, ink_, head, locks)
     if ears:
         for side in (far, near):
             canvas.save()
@@ -148,7 +149,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
             features.draw_earrings(canvas, v, p, head, side)
             canvas.restore()
     if not ears or hair.ears_below_hair(p):
-        hair.draw_front(canvas, v, p, ink_, head)
+        hair.draw_front(canvas, v, p, ink_, head, locks)
     hair.draw_covering(canvas, v, p, head, cover, drop)
     features.draw_glasses(canvas, v, p, head, mix(frame, (16, 16, 22), 0.25))
     return np.ascontiguousarray(picture[:, :, :3])
@@ -159,7 +160,7 @@ def _fraction(x: float, y: float) -> tuple[float, float]:
 
 
 def face_region(presenter: Presenter) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the face in the reference pose, from hairline to chin and ear to ear, as fractions."""
+    """Left, top, right, bottom of the face at rest, from hairline to chin and ear to ear, as fractions of the frame."""
     rows = features.head_rows(presenter, 0.0)
     half = float(rows[:, 1].max()) + 1.5
     return *_fraction(-half, -22.0), *_fraction(half, float(rows[-1, 0]) + 1.0)

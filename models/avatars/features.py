@@ -21,6 +21,7 @@ from models.avatars.geometry import (
     on_surface,
     polygon,
     project,
+    project_xyz,
     rgb,
     shade,
     silhouette,
@@ -109,10 +110,10 @@ def head_rows(p: Presenter, drop: float) -> Points:
     return np.column_stack([a[:, 0], a[:, 1] * w, a[:, 1] * w, a[:, 2], a[:, 3]])
 
 
-def _face(v: View, x: Points, y: Points, lift: float = 0.0) -> Points:
+def _face(v: View, x: Points, y: Points, lift: float | Points = 0.0) -> Points:
     """Points on the front of the face, pushed forward by `lift`."""
     z = 17.0 - x * x / 22.0 - np.maximum(0, y - 14.0) * 0.10 + lift
-    return project(v, np.column_stack([x, y, z]))
+    return project_xyz(v, x, y, z)
 
 
 def draw_ears(
@@ -124,7 +125,9 @@ def draw_ears(
         [(-2.6, -4.2), (0.2, -5.6), (2.7, -4.6), (3.3, -1.2), (2.3, 3.4), (0.8, 6.8), (-1.0, 6.9), (-2.4, 5.0)]
     )
     if behind:
-        outline = np.array([(-8.0, -9.5), (0.6, -9.0), (1.8, -4.4), (2.4, -1.0), (1.4, 3.4), (0.2, 6.2), (-3.0, 9.0), (-8.0, 8.0)])
+        outline = np.array(
+            [(-8.0, -9.5), (0.6, -9.0), (1.8, -4.4), (2.4, -1.0), (1.4, 3.4), (0.2, 6.2), (-3.0, 9.0), (-8.0, 8.0)]
+        )
     x = side * (w + outline[:, 0])
     points = project(v, np.column_stack([x, 1.6 + outline[:, 1], np.full(len(x), -2.0) - 0.35 * outline[:, 0]]))
     canvas.drawPath(smooth(points), fill(mix(ink_.skin, ink_.shadow, 0.06 if side < 0 else 0.42)))
@@ -185,7 +188,14 @@ _BOW = 1 - _U * _U
 
 
 def draw_eye(
-    canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, side: int, blink: float, gaze: tuple[float, float], smile: float
+    canvas: skia.Canvas,
+    v: View,
+    p: Presenter,
+    ink_: Palette,
+    side: int,
+    blink: float,
+    gaze: tuple[float, float],
+    smile: float,
 ) -> None:
     """One eye with a lid that closes, and a crease above it."""
     size = 1 + 0.10 * p.eye_size
@@ -214,7 +224,12 @@ def draw_eye(
         canvas.scale(v.yaw[0] ** 1.5, 1.0)
         canvas.translate(-ix, -iy)
         canvas.drawCircle(ix, iy, r, fill(mix(ink_.iris, (10, 8, 12), 0.45)))
-        canvas.drawCircle(ix, iy + 0.1, r * 0.86, glow((ix, iy + 0.9), r, [ink(mix(ink_.iris, (255, 225, 190), 0.25)), ink(ink_.iris)]))
+        canvas.drawCircle(
+            ix,
+            iy + 0.1,
+            r * 0.86,
+            glow((ix, iy + 0.9), r, [ink(mix(ink_.iris, (255, 225, 190), 0.25)), ink(ink_.iris)]),
+        )
         canvas.drawCircle(ix, iy, r * 0.48, fill((16, 12, 14)))
         canvas.drawCircle(ix - 0.85, iy - 1.0, 0.78, fill((255, 255, 255), 0.95))
         canvas.drawCircle(ix + 1.0, iy + 0.9, 0.36, fill((255, 255, 255), 0.55))
@@ -229,7 +244,9 @@ def draw_eye(
     canvas.drawPath(smooth(upper, closed=False), line(lash, thick))
     if p.presentation == "feminine":
         tip = 8 if side > 0 else 0
-        ends = np.array([[x[tip] - side * 0.5, lid_high[tip] - 0.2], [x[tip] + side * 1.5, lid_high[tip] - 1.1 + 1.2 * blink]])
+        ends = np.array(
+            [[x[tip] - side * 0.5, lid_high[tip] - 0.2], [x[tip] + side * 1.5, lid_high[tip] - 1.1 + 1.2 * blink]]
+        )
         canvas.drawPath(smooth(_face(v, ends[:, 0], ends[:, 1], 0.3), closed=False), line(lash, 0.9))
     crease = _face(v, cx + 1.02 * hw * _U[1:-1], (cy + tilt - hh * 1.28 * np.power(_BOW, 0.7) + 0.5 * blink)[1:-1], 0.3)
     canvas.drawPath(smooth(crease, closed=False), line(ink_.deep, 0.5, 0.45))
@@ -251,7 +268,14 @@ def draw_nose(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette) -> None
     """A bridge in soft shadow, a ball with light on it, and the wings."""
     k = 1 + 0.14 * p.nose_size
     side = np.array(
-        [(1.4, -4.5, 18.6), (1.7, 2.0, 20.6), (2.5 * k, 7.2, 22.0), (3.9 * k, 9.2, 18.6), (3.2 * k, 5.0, 18.0), (3.0, -1.5, 17.4)]
+        [
+            (1.4, -4.5, 18.6),
+            (1.7, 2.0, 20.6),
+            (2.5 * k, 7.2, 22.0),
+            (3.9 * k, 9.2, 18.6),
+            (3.2 * k, 5.0, 18.0),
+            (3.0, -1.5, 17.4),
+        ]
     )
     canvas.drawPath(smooth(project(v, side)), fill(ink_.shadow, 0.42))
     base = np.array(
@@ -326,17 +350,26 @@ def draw_mouth(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, m: tup
             width = half * (0.66 + 0.05 * tongue)
             tx = np.linspace(-1, 1, 9)
             top = mid[7] + low - rise * h * np.power(1 - tx * tx, 0.5) - 0.1
-            t = np.concatenate([_face(v, width * tx, top, 0.0), _face(v, np.array([width, -width]), np.array([mid[7] + low + 4] * 2))])
+            t = np.concatenate(
+                [_face(v, width * tx, top, 0.0), _face(v, np.array([width, -width]), np.array([mid[7] + low + 4] * 2))]
+            )
             canvas.drawPath(smooth(t), fill((206, 88, 94)))
             middle = _face(v, np.zeros(2), np.array([mid[7] + low - rise * h * 0.72, mid[7] + low + 1]), 0.0)
             canvas.drawPath(smooth(middle, closed=False), line((160, 54, 66), 0.6, 0.7))
         shown = max(0.42 * min(1.0, 2.2 * opened), teeth, tuck) * (1 - 0.85 * rounded * (1 - tuck))
         if shown > 0.05:
             tall = max(3.3 * shown, 0.62 * h * teeth if h < 4.5 else 0.0)
-            gums = np.concatenate([_face(v, x * 0.93, high_in - 1.0, 0.2), _face(v, x * 0.93, high_in + tall * np.power(bow, 0.3), 0.2)[::-1]])
+            gums = np.concatenate(
+                [
+                    _face(v, x * 0.93, high_in - 1.0, 0.2),
+                    _face(v, x * 0.93, high_in + tall * np.power(bow, 0.3), 0.2)[::-1],
+                ]
+            )
             canvas.drawPath(smooth(gums), fill((252, 250, 246)))
         if teeth > 0.35 and h < 5 and tuck < 0.3:
-            lowers = np.concatenate([_face(v, x * 0.85, low_in - 0.30 * h * bow, 0.2), _face(v, x * 0.85, low_in + 1, 0.2)[::-1]])
+            lowers = np.concatenate(
+                [_face(v, x * 0.85, low_in - 0.30 * h * bow, 0.2), _face(v, x * 0.85, low_in + 1, 0.2)[::-1]]
+            )
             canvas.drawPath(smooth(lowers), fill((236, 230, 226), min(1.0, 2 * (teeth - 0.35))))
         # The upper lip shades the teeth.
         canvas.drawPath(smooth(inside_top, closed=False), line((60, 12, 22), 1.0, 0.35))
@@ -347,11 +380,15 @@ def draw_mouth(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, m: tup
         canvas.drawPath(smooth(inside_top, closed=False), seam)
     # Small dark corners make the smile readable at any size.
     for i, s in ((0, -1), (14, 1)):
-        corner = _face(v, np.array([x[i] - s * 0.5, x[i] + s * 0.9]), np.array([mid[i] + 0.15, mid[i] - 0.35 - 0.5 * smile]), 0.3)
+        corner = _face(
+            v, np.array([x[i] - s * 0.5, x[i] + s * 0.9]), np.array([mid[i] + 0.15, mid[i] - 0.35 - 0.5 * smile]), 0.3
+        )
         canvas.drawPath(smooth(corner, closed=False), line(ink_.deep, 0.75, 0.75))
 
 
-def draw_beard(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Points, m: tuple[float, ...], smile: float) -> None:
+def draw_beard(
+    canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Points, m: tuple[float, ...], smile: float
+) -> None:
     """Stubble, moustache or beard; drawn before the lips, follows the jaw."""
     kind = p.facial_hair
     if kind == "none":
@@ -445,5 +482,7 @@ def draw_earrings(canvas: skia.Canvas, v: View, p: Presenter, rows: Points, side
         return
     canvas.drawCircle(x, y, 0.85, fill(gold))
     if p.earrings == "drop":
-        canvas.drawPath(polygon(np.array([(x, y + 0.8), (x + 1.1, y + 3.4), (x, y + 4.6), (x - 1.1, y + 3.4)])), fill(gold))
+        canvas.drawPath(
+            polygon(np.array([(x, y + 0.8), (x + 1.1, y + 3.4), (x, y + 4.6), (x - 1.1, y + 3.4)])), fill(gold)
+        )
         canvas.drawCircle(x - 0.25, y + 3.0, 0.35, fill((255, 246, 214)))

@@ -6,6 +6,7 @@ Units are hundredths of the frame. The origin is the middle of the head, x point
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import skia
@@ -53,10 +54,15 @@ def _place(v: View, x: Points, y: Points, z: Points) -> Points:
 def project(v: View, points: Points | Sequence[Sequence[float]]) -> Points:
     """(N, 3) points in head space to (N, 2) points in the frame."""
     p = np.asarray(points, dtype=np.float64)
+    return project_xyz(v, p[:, 0], p[:, 1], p[:, 2])
+
+
+def project_xyz(v: View, x: Points, y: Points, z: Points) -> Points:
+    """`project` for coordinates that come apart, each (N,)."""
     c, s = v.yaw
-    x = p[:, 0] - PIVOT[0]
-    z = p[:, 2] - PIVOT[2]
-    return _place(v, x * c + z * s, p[:, 1] - PIVOT[1], z * c - x * s)
+    x = x - PIVOT[0]
+    z = z - PIVOT[2]
+    return _place(v, x * c + z * s, y - PIVOT[1], z * c - x * s)
 
 
 def limbs(v: View, rows: Points) -> tuple[Points, Points]:
@@ -149,10 +155,12 @@ def ink(colour: Colour, alpha: float = 1.0) -> int:
     return skia.Color(round(colour[0]), round(colour[1]), round(colour[2]), round(255 * alpha))
 
 
+@lru_cache(maxsize=4096)
 def fill(colour: Colour, alpha: float = 1.0) -> skia.Paint:
     return skia.Paint(AntiAlias=True, Color=ink(colour, alpha))
 
 
+@lru_cache(maxsize=4096)
 def line(colour: Colour, width: float, alpha: float = 1.0) -> skia.Paint:
     return skia.Paint(
         AntiAlias=True,
@@ -172,6 +180,4 @@ def shade(start: tuple[float, float], end: tuple[float, float], colours: Sequenc
 
 def glow(centre: tuple[float, float], radius: float, colours: Sequence[int]) -> skia.Paint:
     """A round gradient."""
-    return skia.Paint(
-        AntiAlias=True, Shader=skia.GradientShader.MakeRadial(skia.Point(*centre), radius, list(colours))
-    )
+    return skia.Paint(AntiAlias=True, Shader=skia.GradientShader.MakeRadial(skia.Point(*centre), radius, list(colours)))

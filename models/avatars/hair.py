@@ -1,10 +1,11 @@
 """Draws hair and head coverings: a mass behind the head, and a cap in front of it with an opening for the face.
 
-The cap is a stack of ellipses wider than the head, so its outline encloses the head at every angle; the opening is a line
-on the head itself. Behind both lies the same mass in a darker colour: no background can show between hair and face.
+The cap is a stack of ellipses wider than the head, so its outline encloses the head at every angle; the opening is a
+line on the head itself. Behind both lies the same mass, darker: no background can show between hair and face.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import skia
@@ -85,7 +86,13 @@ def _bumpy(path: skia.Path, points: Points, radius: float, rng: np.random.Genera
 
 
 def _curl_marks(
-    canvas: skia.Canvas, v: View, rows: Points, ink_: Palette, rng: np.random.Generator, count: int, low: float, behind: bool = False
+    canvas: skia.Canvas,
+    v: View,
+    rows: Points,
+    ink_: Palette,
+    rng: np.random.Generator,
+    count: int,
+    low: float,
 ) -> None:
     """Small arcs that read as curls, on the surface of the hair."""
     angles = rng.uniform(-84, 84, count)
@@ -97,7 +104,9 @@ def _curl_marks(
         canvas.drawArc(skia.Rect.MakeXYWH(x - r, y - r, 2 * r, 2 * r), turn, 210, False, pens[int(d)])
 
 
-def _hairline(v: View, head: Points, points: Sequence[tuple[float, float]], mirrored: bool, cloth: bool = False) -> skia.Path:
+def _hairline(
+    v: View, head: Points, points: Sequence[tuple[float, float]], mirrored: bool, cloth: bool = False
+) -> skia.Path:
     """The opening of a short cut: a line on the head from one temple to the other, open below.
 
     `points` are (angle in degrees, height), from the left ear to the right ear.
@@ -125,7 +134,13 @@ def _hairline(v: View, head: Points, points: Sequence[tuple[float, float]], mirr
     return path
 
 
-def _curtain(v: View, top: Sequence[tuple[float, float]], head: Points, sides: Sequence[tuple[float, float, float]], mirrored: bool) -> skia.Path:
+def _curtain(
+    v: View,
+    top: Sequence[tuple[float, float]],
+    head: Points,
+    sides: Sequence[tuple[float, float, float]],
+    mirrored: bool,
+) -> skia.Path:
     """The opening of long hair: a hairline, and two sides that fall beside the face."""
     angles, heights = [a for a, _ in top], [h for _, h in top]
     if mirrored:
@@ -140,31 +155,103 @@ def _curtain(v: View, top: Sequence[tuple[float, float]], head: Points, sides: S
 _SHORT = [(-92, 5.0), (-76, 4.5), (-71, -3.0), (-66, -9.0), (-57, -14.5), (-42, -18.8), (-20, -20.6), (0, -20.9)]
 _SHORT_LINE = _SHORT + [(-a, h) for a, h in _SHORT[-2::-1]]
 _PART = [
-    (-92, 5.0), (-76, 4.0), (-70, -4.0), (-64, -10.0), (-54, -16.0), (-46, -21.0), (-36, -21.6), (-14, -19.2), (10, -16.6),
-    (34, -14.0), (54, -11.5), (66, -7.5), (71, -2.0), (76, 4.0), (92, 5.0),
+    (-92, 5.0),
+    (-76, 4.0),
+    (-70, -4.0),
+    (-64, -10.0),
+    (-54, -16.0),
+    (-46, -21.0),
+    (-36, -21.6),
+    (-14, -19.2),
+    (10, -16.6),
+    (34, -14.0),
+    (54, -11.5),
+    (66, -7.5),
+    (71, -2.0),
+    (76, 4.0),
+    (92, 5.0),
 ]
 _PIXIE = [
-    (-92, 7.0), (-74, 7.5), (-66, 1.0), (-62, -6.0), (-55, -12.0), (-48, -18.0), (-40, -19.6), (-20, -15.6), (0, -12.4),
-    (22, -10.6), (42, -10.2), (56, -7.0), (62, -1.0), (68, 7.0), (74, 9.0), (92, 7.0),
+    (-92, 7.0),
+    (-74, 7.5),
+    (-66, 1.0),
+    (-62, -6.0),
+    (-55, -12.0),
+    (-48, -18.0),
+    (-40, -19.6),
+    (-20, -15.6),
+    (0, -12.4),
+    (22, -10.6),
+    (42, -10.2),
+    (56, -7.0),
+    (62, -1.0),
+    (68, 7.0),
+    (74, 9.0),
+    (92, 7.0),
 ]
 _TUFTS = [
-    (-92, 5.0), (-76, 4.5), (-71, -3.0), (-66, -9.5), (-57, -15.0), (-50, -15.2), (-43, -18.8), (-34, -17.4), (-26, -20.6),
-    (-14, -18.2), (-4, -21.0), (8, -18.6), (20, -20.8), (30, -18.2), (42, -18.8), (50, -15.6), (58, -14.6), (66, -9.0), (71, -3.0),
-    (76, 4.5), (92, 5.0),
+    (-92, 5.0),
+    (-76, 4.5),
+    (-71, -3.0),
+    (-66, -9.5),
+    (-57, -15.0),
+    (-50, -15.2),
+    (-43, -18.8),
+    (-34, -17.4),
+    (-26, -20.6),
+    (-14, -18.2),
+    (-4, -21.0),
+    (8, -18.6),
+    (20, -20.8),
+    (30, -18.2),
+    (42, -18.8),
+    (50, -15.6),
+    (58, -14.6),
+    (66, -9.0),
+    (71, -3.0),
+    (76, 4.5),
+    (92, 5.0),
 ]
 _HIGH = [(-92, 4.0), (-80, 3.0), (-76, -4.0), (-70, -11.0), (-56, -18.0), (-40, -21.4), (-20, -22.6), (0, -22.8)]
 _HIGH_LINE = _HIGH + [(-a, h) for a, h in _HIGH[-2::-1]]
 _LONG_TOP_MIDDLE = [(-66, -6.0), (-62, -12.0), (-48, -18.0), (-24, -22.6), (0, -25.6)]
 _LONG_TOP_MIDDLE = _LONG_TOP_MIDDLE + [(-a, h) for a, h in _LONG_TOP_MIDDLE[-2::-1]]
-_LONG_TOP_SIDE = [(-66, -6.0), (-62, -12.0), (-52, -19.0), (-38, -24.6), (-18, -21.6), (8, -18.4), (34, -14.8), (54, -10.5), (64, -5.0)]
-_FRINGE_TOP = [(-68, -4.0), (-66, -7.6), (-52, -9.4), (-30, -10.0), (-10, -9.6), (10, -9.6), (30, -10.0), (52, -9.4), (66, -7.6), (68, -4.0)]
-_BESIDE = [(19.0, 0.0, 5.5), (18.4, 9.0, 5.0), (16.4, 18.0, 4.0), (15.0, 27.0, 2.5), (14.6, 36.0, 1.0), (16.0, 60.0, 0.0)]
+_LONG_TOP_SIDE = [
+    (-66, -6.0),
+    (-62, -12.0),
+    (-52, -19.0),
+    (-38, -24.6),
+    (-18, -21.6),
+    (8, -18.4),
+    (34, -14.8),
+    (54, -10.5),
+    (64, -5.0),
+]
+_FRINGE_TOP = [
+    (-68, -4.0),
+    (-66, -7.6),
+    (-52, -9.4),
+    (-30, -10.0),
+    (-10, -9.6),
+    (10, -9.6),
+    (30, -10.0),
+    (52, -9.4),
+    (66, -7.6),
+    (68, -4.0),
+]
+_BESIDE = [
+    (19.0, 0.0, 5.5),
+    (18.4, 9.0, 5.0),
+    (16.4, 18.0, 4.0),
+    (15.0, 27.0, 2.5),
+    (14.6, 36.0, 1.0),
+    (16.0, 60.0, 0.0),
+]
 
 
 def hides_ears(p: Presenter) -> bool:
     return p.head_covering == "hijab" or (
-        p.head_covering not in COVERED
-        and p.hair in ("bob", "bob fringe", "long straight", "long wavy", "long curly")
+        p.head_covering not in COVERED and p.hair in ("bob", "bob fringe", "long straight", "long wavy", "long curly")
     )
 
 
@@ -185,7 +272,35 @@ def _under_hat(p: Presenter, rows: Points, head: Points) -> Points:
     return rows
 
 
-def _front(v: View, p: Presenter, head: Points) -> tuple[Points | None, skia.Path]:
+@dataclass(frozen=True, slots=True)
+class Hair:
+    """Hair in one view, worked out once for what lies behind the head and what lies in front."""
+
+    rows: Points
+    """A stack of ellipses, as in `geometry.limbs`."""
+    opening: skia.Path
+    """Where the face shows."""
+    contour: Points
+    outline: skia.Path
+    rng: np.random.Generator
+    """Where chance stands after the curls of the outline."""
+
+
+def hair_of(v: View, p: Presenter, head: Points) -> Hair | None:
+    """The hair of a presenter in this view; None where there is none to see."""
+    if p.head_covering in COVERED or p.hair == "bald":
+        return None
+    rng = np.random.default_rng(p.detail)
+    rows, opening = _front(v, p, head)
+    rows = _under_hat(p, rows, head)
+    contour = silhouette(v, rows)
+    outline = smooth(contour)
+    if _curly(p):
+        outline = _bumpy(outline, contour, _curly(p), rng)
+    return Hair(rows, opening, contour, outline, rng)
+
+
+def _front(v: View, p: Presenter, head: Points) -> tuple[Points, skia.Path]:
     """The stack of ellipses of the cap, and the opening for the face."""
     m = p.parted_left
     style = p.hair
@@ -212,7 +327,15 @@ def _front(v: View, p: Presenter, head: Points) -> tuple[Points | None, skia.Pat
         return _cap(head, 2.2, 4.6, 4.5, 1.8, 0.0), _hairline(v, head, _PIXIE, m)
     if style == "afro":
         rows = _table(
-            [(-38.5, 0, -5, 0), (-36.8, 11, -5, 11), (-31, 21, -5, 20), (-21, 27.2, -5, 26), (-9, 28.8, -5, 27), (2, 26.6, -5, 25), (9.5, 22.4, -5, 20)]
+            [
+                (-38.5, 0, -5, 0),
+                (-36.8, 11, -5, 11),
+                (-31, 21, -5, 20),
+                (-21, 27.2, -5, 26),
+                (-9, 28.8, -5, 27),
+                (2, 26.6, -5, 25),
+                (9.5, 22.4, -5, 20),
+            ]
         )
         line_ = [(-70, -3.0), (-66, -10.0), (-56, -16.0), (-40, -20.0), (-20, -21.6), (0, -22.0)]
         beside = [(19.6, 3.0, 4.0), (18.6, 9.0, 3.5), (16.8, 18.0, 3.0), (15.0, 40.0, 0.0), (16.0, 60.0, 0.0)]
@@ -220,7 +343,7 @@ def _front(v: View, p: Presenter, head: Points) -> tuple[Points | None, skia.Pat
     if style in ("bun", "ponytail"):
         top = _LONG_TOP_SIDE if p.detail % 3 == 0 else _HIGH_LINE
         if top is _LONG_TOP_SIDE:
-            top = [(-92, 5.0), (-80, 3.0), (-75, -4.0)] + _LONG_TOP_SIDE[1:-1] + [(72, -4.0), (80, 3.0), (92, 5.0)]
+            top = [(-92, 5.0), (-80, 3.0), (-75, -4.0), *_LONG_TOP_SIDE[1:-1], (72, -4.0), (80, 3.0), (92, 5.0)]
         return _cap(head, 1.2, 3.0, 3.5, 0.9, 0.0), _hairline(v, head, top, m)
     if style in ("bob", "bob fringe"):
         rows = _long_rows(head, 24.6, 27.5, 0.0, 4.0)
@@ -242,44 +365,49 @@ def _curly(p: Presenter) -> float:
     return {"afro": 2.6, "curly top": 2.3, "long curly": 2.7}.get(p.hair, 0.0)
 
 
-def draw_back(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: Points, cover: Colour) -> None:
+def draw_back(
+    canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: Points, hair: Hair | None, cover: Colour
+) -> None:
     """What lies behind the head and the neck."""
-    rng = np.random.default_rng(p.detail)
     if p.head_covering in ("hijab", "turban", "headwrap"):
         rows = _hijab_rows(head) if p.head_covering == "hijab" else _WRAPS[p.head_covering]
         canvas.drawPath(smooth(silhouette(v, rows)), fill(mix(cover, _NIGHT, 0.30)))
         return
     if p.head_covering != "none":
         canvas.drawPath(smooth(silhouette(v, _hat_rows(p, head))), fill(mix(cover, _NIGHT, 0.30)))
-    if p.hair == "bald":
+    if hair is None:
         return
     dark = mix(ink_.hair, ink_.hair_dark, 0.75)
     if p.hair == "bun":
         ((x, y),) = project(v, [(0.0, -32.6, -9.0)]).tolist()
         path = skia.Path()
         path.addCircle(x, y, 8.4)
-        canvas.drawPath(path, shade((x - 5, y - 8), (x + 5, y + 8), [ink(ink_.hair_light), ink(ink_.hair), ink(ink_.hair_dark)]))
+        canvas.drawPath(
+            path, shade((x - 5, y - 8), (x + 5, y + 8), [ink(ink_.hair_light), ink(ink_.hair), ink(ink_.hair_dark)])
+        )
         canvas.drawArc(skia.Rect.MakeXYWH(x - 5.0, y - 5.6, 10, 9), 200, 120, False, line(ink_.hair_light, 0.8, 0.6))
         canvas.drawArc(skia.Rect.MakeXYWH(x - 6.4, y - 3.0, 12.8, 9), 195, 150, False, line(ink_.hair_dark, 0.8, 0.7))
     if p.hair == "ponytail":
         side = -1 if p.parted_left else 1
         tail = np.array(
-            [(4, -27, -16), (19, -27, -17), (28.5, -15, -16), (31, 4, -15), (29.5, 22, -12), (24.5, 37, -9), (23.5, 22, -11), (22.5, 4, -13), (12, -8, -16)],
+            [
+                (4, -27, -16),
+                (19, -27, -17),
+                (28.5, -15, -16),
+                (31, 4, -15),
+                (29.5, 22, -12),
+                (24.5, 37, -9),
+                (23.5, 22, -11),
+                (22.5, 4, -13),
+                (12, -8, -16),
+            ],
             dtype=np.float64,
         )
         tail = project(v, tail * np.array([side, 1, 1]))
         canvas.drawPath(smooth(tail), shade((0, -10), (0, 44), [ink(ink_.hair), ink(ink_.hair_dark)]))
         strand = project(v, [(side * 23, -16, -15), (side * 27.5, 4, -13), (side * 25.5, 30, -9)])
         canvas.drawPath(smooth(strand, closed=False), line(ink_.hair_light, 0.9, 0.4))
-    rows, opening = _front(v, p, head)
-    if rows is None:
-        return
-    rows = _under_hat(p, rows, head)
-    contour = silhouette(v, rows)
-    path = smooth(contour)
-    size = _curly(p)
-    if size:
-        path = _bumpy(path, contour, size, rng)
+    path, opening = hair.outline, hair.opening
     if hides_ears(p) or p.hair == "afro":
         canvas.drawPath(path, fill(dark))
         return
@@ -296,22 +424,13 @@ def draw_back(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: P
     canvas.restore()
 
 
-def draw_front(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: Points) -> None:
+def draw_front(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: Points, hair: Hair | None) -> None:
     """The hair that frames the face."""
-    if p.head_covering in COVERED or p.hair == "bald":
+    if hair is None:
         return
-    rng = np.random.default_rng(p.detail)
-    rows, opening = _front(v, p, head)
-    if rows is None:
-        return
-    rows = _under_hat(p, rows, head)
-    contour = silhouette(v, rows)
-    path = smooth(contour)
+    rows, opening, contour, path = hair.rows, hair.opening, hair.contour, hair.outline
     size = _curly(p)
-    if size:
-        path = _bumpy(path, contour, size, rng)
     canvas.save()
-    canvas.translate(0, 0)
     # A shadow of the hair on the forehead, then the hair itself.
     if p.hair not in ("buzz", "receding"):
         canvas.save()
@@ -329,7 +448,15 @@ def draw_front(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, head: 
     canvas.drawPath(path, shade((cx - 8, top), (cx + 10, min(low, top + 62)), [ink(c, alpha) for c in mid]))
     canvas.clipPath(path, doAntiAlias=True)
     if size:
-        _curl_marks(canvas, v, rows, ink_, rng, {"afro": 70, "curly top": 34, "long curly": 84}[p.hair], float(rows[-1, 0]) - 2)
+        _curl_marks(
+            canvas,
+            v,
+            rows,
+            ink_,
+            hair.rng,
+            {"afro": 70, "curly top": 34, "long curly": 84}[p.hair],
+            float(rows[-1, 0]) - 2,
+        )
     elif p.hair not in ("buzz", "receding"):
         _strands(canvas, v, p, ink_, rows)
     canvas.restore()
@@ -363,8 +490,30 @@ def _strands(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Po
 
 
 _WRAPS = {
-    "turban": _table([(-40.5, 0, -4, 0), (-39.2, 8, -4, 9), (-34, 18.5, -4, 19), (-25, 24.4, -4, 25), (-15, 25.2, -3.5, 26), (-8, 23.6, -3, 25), (-2, 21.6, -3, 23), (2.0, 20.2, -3, 21)]),
-    "headwrap": _table([(-41, 0, -6, 0), (-40, 9, -6, 9), (-36, 17.5, -6, 18), (-29, 22.5, -5, 23), (-20, 23.6, -4, 25), (-11, 22.6, -3, 25), (-5, 21.8, -3, 23.5), (0.5, 20.4, -3, 21.5)]),
+    "turban": _table(
+        [
+            (-40.5, 0, -4, 0),
+            (-39.2, 8, -4, 9),
+            (-34, 18.5, -4, 19),
+            (-25, 24.4, -4, 25),
+            (-15, 25.2, -3.5, 26),
+            (-8, 23.6, -3, 25),
+            (-2, 21.6, -3, 23),
+            (2.0, 20.2, -3, 21),
+        ]
+    ),
+    "headwrap": _table(
+        [
+            (-41, 0, -6, 0),
+            (-40, 9, -6, 9),
+            (-36, 17.5, -6, 18),
+            (-29, 22.5, -5, 23),
+            (-20, 23.6, -4, 25),
+            (-11, 22.6, -3, 25),
+            (-5, 21.8, -3, 23.5),
+            (0.5, 20.4, -3, 21.5),
+        ]
+    ),
 }
 
 
@@ -376,12 +525,23 @@ def _hijab_rows(head: Points) -> Points:
     top = _cap(head, 3.0, 4.0, 0.0, 3.6, 1.0)[:-1]
     w = float(head[:, 1].max())
     sides = _table(
-        [(0.0, w + 3.6, -3, 23), (10, w + 2.6, -2, 21), (20, w + 1.0, -2, 18), (29, w - 1.0, -2, 16), (36, w + 2.0, -3, 16), (42, w + 10, -3, 16), (52, w + 18, -3, 16), (62, w + 19, -3, 16)]
+        [
+            (0.0, w + 3.6, -3, 23),
+            (10, w + 2.6, -2, 21),
+            (20, w + 1.0, -2, 18),
+            (29, w - 1.0, -2, 16),
+            (36, w + 2.0, -3, 16),
+            (42, w + 10, -3, 16),
+            (52, w + 18, -3, 16),
+            (62, w + 19, -3, 16),
+        ]
     )
     return np.concatenate([top, sides])
 
 
-def _folds(canvas: skia.Canvas, v: View, rows: Points, lines: Sequence[Sequence[tuple[float, float]]], colour: Colour) -> None:
+def _folds(
+    canvas: skia.Canvas, v: View, rows: Points, lines: Sequence[Sequence[tuple[float, float]]], colour: Colour
+) -> None:
     """Creases of cloth on the surface of a covering, each a list of (angle, height)."""
     for i, fold in enumerate(lines):
         p = on_surface(v, rows, [a for a, _ in fold], [h for _, h in fold], -0.3)
@@ -412,7 +572,9 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
         canvas.drawPath(inner, line(dark, 1.6, 0.55))
         for side in (-1, 1):
             for k, (x0, y0, x1, y1) in enumerate(((17.5, 20, 6, 34), (19.5, 17, 11, 38), (20.5, 24, 20, 42))):
-                fold = project(v, [(side * x0, y0, 6), (side * (x0 * 0.8), (y0 + y1) / 2 + 2 + drop, 7), (side * x1, y1 + drop, 6)])
+                fold = project(
+                    v, [(side * x0, y0, 6), (side * (x0 * 0.8), (y0 + y1) / 2 + 2 + drop, 7), (side * x1, y1 + drop, 6)]
+                )
                 pen = line(dark, 0.9, 0.7) if k != 1 else line(light, 0.9, 0.6)
                 canvas.drawPath(smooth(fold, closed=False), pen)
         drape = project(v, [(-19, 22, 8), (-10, 37 + drop, 9), (6, 42 + drop, 9), (24, 44, 4), (34, 50, 0)])
@@ -460,7 +622,19 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
             _folds(canvas, v, rows, lines, colour)
         canvas.restore()
         if kind == "headwrap":
-            knot = project(v, [(-7, -30, 17), (-3, -37, 15), (2, -33.5, 17), (8, -38.5, 14), (11, -31.5, 15), (5, -26.5, 20), (0, -25.2, 21), (-4.5, -26.5, 20)])
+            knot = project(
+                v,
+                [
+                    (-7, -30, 17),
+                    (-3, -37, 15),
+                    (2, -33.5, 17),
+                    (8, -38.5, 14),
+                    (11, -31.5, 15),
+                    (5, -26.5, 20),
+                    (0, -25.2, 21),
+                    (-4.5, -26.5, 20),
+                ],
+            )
             canvas.drawPath(smooth(knot), fill(light))
             canvas.drawPath(smooth(knot), line(dark, 0.7, 0.6))
             crease = project(v, [(0.5, -33, 18), (1.5, -30, 19.5), (0.5, -27, 20.5)])
@@ -487,17 +661,25 @@ def draw_covering(canvas: skia.Canvas, v: View, p: Presenter, head: Points, colo
         band = smooth(np.concatenate([upper, lower[::-1]]))
         canvas.drawPath(band, fill(mix(colour, _WHITE, 0.10)))
         canvas.drawPath(smooth(upper, closed=False), line(dark, 0.8, 0.8))
-        for a in range(-84, 85, 12):
-            rib = on_surface(v, rows, [a, a], [-11.2 - 2.6 * np.cos(np.radians(a)), -16.6 - 2.8 * np.cos(np.radians(a))])
+        for angle in range(-84, 85, 12):
+            rib = on_surface(
+                v, rows, [angle] * 2, [-11.2 - 2.6 * np.cos(np.radians(angle)), -16.6 - 2.8 * np.cos(np.radians(angle))]
+            )
             canvas.drawPath(smooth(rib, closed=False), line(dark, 0.6, 0.5))
     else:
-        for a in (-42, 0, 42):
-            seam = on_surface(v, rows, [a, a * 0.9, a * 0.4], [-14, -24, -33])
+        for angle in (-42, 0, 42):
+            seam = on_surface(v, rows, [angle, angle * 0.9, angle * 0.4], [-14, -24, -33])
             canvas.drawPath(smooth(seam, closed=False), line(dark, 0.6, 0.6))
     canvas.restore()
     if kind == "cap":
-        brim_back = on_surface(v, rows, [-62, -40, -18, 0, 18, 40, 62], [-12.2, -14.4, -15.8, -16.2, -15.8, -14.4, -12.2], 0.3)
-        brim_front = project(v, [(17.8, -10.0, 17.5), (13, -8.4, 29), (0, -8.4, 35), (-13, -8.4, 29), (-17.8, -10.0, 17.5)])
+        brim_back = on_surface(
+            v, rows, [-62, -40, -18, 0, 18, 40, 62], [-12.2, -14.4, -15.8, -16.2, -15.8, -14.4, -12.2], 0.3
+        )
+        brim_front = project(
+            v, [(17.8, -10.0, 17.5), (13, -8.4, 29), (0, -8.4, 35), (-13, -8.4, 29), (-17.8, -10.0, 17.5)]
+        )
         brim = smooth(np.concatenate([brim_back, brim_front]))
-        canvas.drawPath(brim, shade((0, -17), (0, -6), [ink(mix(colour, _NIGHT, 0.10)), ink(mix(colour, _NIGHT, 0.34))]))
+        canvas.drawPath(
+            brim, shade((0, -17), (0, -6), [ink(mix(colour, _NIGHT, 0.10)), ink(mix(colour, _NIGHT, 0.34))])
+        )
         canvas.drawPath(smooth(brim_back, closed=False), line(dark, 0.8, 0.8))

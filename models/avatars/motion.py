@@ -1,7 +1,7 @@
 """How a presenter moves while speaking: lips from phonemes, head from the sound, blinks and gaze from chance.
 
-Head motion follows the sound alone and deterministically, so that a model can learn it; chance adds only what a listener
-would not miss: blinks, small looks aside, a drift of the head.
+Head motion follows the sound alone and deterministically, so that a model can learn it; chance adds only what a
+listener would not miss: blinks, small looks aside, a drift of the head.
 """
 
 import unicodedata
@@ -92,8 +92,8 @@ def _blur(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 def mouth_track(phonemes: Sequence[Phoneme], duration: float, fps: int) -> Track:
     """Phonemes with their start times to mouth shapes: float32 (frames, 7) in [0, 1], columns as in `MOUTH_FIELDS`.
 
-    Symbols are matched by their base letter; an unknown letter is a light consonant, an empty symbol a closed mouth. The
-    mouth moves 30 ms ahead of the sound, and every closure of the lips reaches at least one frame.
+    Symbols are matched by their base letter; an unknown letter is a light consonant, an empty symbol a closed mouth.
+    The mouth moves 30 ms ahead of the sound, and every closure of the lips reaches at least one frame.
     """
     frames = max(1, round(duration * fps))
     count = max(2, int(np.ceil(frames / fps * _RATE)) + 1)
@@ -131,8 +131,8 @@ def mouth_track(phonemes: Sequence[Phoneme], duration: float, fps: int) -> Track
 def prosody_track(samples: Samples, sample_rate: int, frames: int, fps: int) -> Track:
     """What the head does with the sound: float32 (frames, 3) in [-1, 1] as pitch, yaw, roll; zero in silence.
 
-    A deterministic, smooth function of loudness and timbre, normalised over the whole utterance: bursts of loudness nod,
-    the slower envelope and the spectral tilt turn and tilt the head.
+    A deterministic, smooth function of loudness and timbre, normalised over the whole utterance: bursts of loudness
+    nod, the slower envelope and the spectral tilt turn and tilt the head.
     """
     out = np.zeros((frames, 3), dtype=np.float32)
     length = max(1, round(0.04 * sample_rate))
@@ -220,8 +220,8 @@ def motion_track(
 ) -> Track:
     """The whole movement: float32 (frames, 17) with the columns of `drawing.Pose`, for the frames of `mouth`.
 
-    `amplitude` 0..1.5 scales the head; the lips do not change. The same sound moves the head the same way but for a drift
-    of at most a tenth; blinks and gaze come from `rng`. The first frame is close to the reference pose.
+    `amplitude` 0..1.5 scales the head; the lips do not change. The same sound moves the head the same way but for a
+    drift of at most a tenth; blinks and gaze come from `rng`. The first frame is close to the reference pose.
     """
     frames = len(mouth)
     prosody = prosody_track(samples, sample_rate, frames, fps).astype(np.float64)
