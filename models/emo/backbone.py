@@ -120,7 +120,11 @@ class EMOBackbone(UNetMotionModel):
             kwargs = {"encoder_hidden_states": audio_tokens} if hasattr(block, "attentions") else {}
             count = len(block.resnets)
             x = block(
-                hidden_states=x, temb=embedding, res_hidden_states_tuple=tuple(skips[-count:]), num_frames=frames, **kwargs
+                hidden_states=x,
+                temb=embedding,
+                res_hidden_states_tuple=tuple(skips[-count:]),
+                num_frames=frames,
+                **kwargs,
             )
             del skips[-count:]
         x = self.conv_out(self.conv_act(self.conv_norm_out(x)))

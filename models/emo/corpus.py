@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, lfilter, resample_poly, sosfilt
 from scipy.signal import butter as butterworth
+from scipy.signal import fftconvolve, lfilter, resample_poly, sosfilt
 
 from models.avatars.drawing import Pose, draw, face_region, mouth_region
 from models.avatars.motion import head_speed, motion_track, mouth_track, prosody_track
@@ -68,8 +68,33 @@ class Utterance:
 
 
 def _invented_words(rng: np.random.Generator, count: int) -> str:
-    onsets = "p b m t d n k g f v s z l r h j w ch sh br pl st tr mp".split()
-    vowels = "a e i o u a e o ai ou ea ee oo".split()
+    onsets = [
+        "p",
+        "b",
+        "m",
+        "t",
+        "d",
+        "n",
+        "k",
+        "g",
+        "f",
+        "v",
+        "s",
+        "z",
+        "l",
+        "r",
+        "h",
+        "j",
+        "w",
+        "ch",
+        "sh",
+        "br",
+        "pl",
+        "st",
+        "tr",
+        "mp",
+    ]
+    vowels = ["a", "e", "i", "o", "u", "a", "e", "o", "ai", "ou", "ea", "ee", "oo"]
     codas = ["", "", "", "n", "m", "r", "s", "l", "t", "p", "b", "k"]
     words = []
     for index in range(count):
@@ -169,7 +194,9 @@ def scene_of(presenter: Presenter, utterance: Utterance, seed: int, amplitude: f
 
 def held_out_scenes(count: int) -> list[Scene]:
     """Scenes whose presenters and sentences are not in the training data; one in four is in a language that is not either."""
-    sentences = [(lang, text) for texts in zip(*map(_cycle, HELD_OUT_SENTENCES.items()), strict=True) for lang, text in texts]
+    sentences = [
+        (lang, text) for texts in zip(*map(_cycle, HELD_OUT_SENTENCES.items()), strict=True) for lang, text in texts
+    ]
     scenes = []
     for index in range(count):
         language, text = sentences[index % len(sentences)]

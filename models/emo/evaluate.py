@@ -158,7 +158,9 @@ def evaluate(
         samples = scene.utterance.samples[: frames * SAMPLE_RATE // fps]
         before = time.process_time()
         settings = RenderSettings(steps=steps, head_speed=float(scene.speed[:frames].mean()))
-        made = np.stack(list(renderer.render(portrait, samples, scene.face, settings, frames, blink=scene.poses[:frames, 12])))
+        made = np.stack(
+            list(renderer.render(portrait, samples, scene.face, settings, frames, blink=scene.poses[:frames, 12]))
+        )
         spent += time.process_time() - before
         count += frames
         generated.append(reader.read(mouth_crops(list(made), portrait, scene.mouth)))
@@ -171,7 +173,9 @@ def evaluate(
         errors["face_error"].append(_rms(made, truth, scene.face))
         errors["face_error_copy"].append(_rms(copy, truth, scene.face))
         errors["grain"].append(_grain(made, truth))
-        rows.append({"presenter": scene.presenter.slug, "mouth_correlation": round(correlation(generated[-1], drawn[-1]), 3)})
+        rows.append(
+            {"presenter": scene.presenter.slug, "mouth_correlation": round(correlation(generated[-1], drawn[-1]), 3)}
+        )
         if progress:
             progress((index + 1) / clips)
     own = [correlation(g, d) for g, d in zip(generated, drawn, strict=True)]

@@ -1,5 +1,7 @@
 """The face locator: where the face may be (EMO, "Face Locator"; the facial region controller)."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
@@ -31,7 +33,7 @@ class FaceLocator(ModelMixin, ConfigMixin):
         super().__init__()
         self.conv_in = nn.Conv2d(1, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList(
-            [nn.Conv2d(a, b, 3, padding=1, stride=2) for a, b in zip(channels[:-1], channels[1:], strict=True)]
+            [nn.Conv2d(a, b, 3, padding=1, stride=2) for a, b in pairwise(channels)]
         )
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers import DDIMScheduler
 
 from models.emo.attention import motion_blocks
 from models.emo.audio import AudioProjector, MelAudioEncoder
 from models.emo.backbone import EMOBackbone, still_motion_at_first
+from models.emo.codec import PortraitCodec
 from models.emo.face_locator import FaceLocator
 from models.emo.reference import ReferenceNet
 from models.emo.speed import SpeedLayers
@@ -18,7 +19,7 @@ class Size:
 
     image: int = 256
     latent_channels: int = 16
-    codec: tuple[int, ...] = (48, 96, 128)
+    codec: tuple[int, ...] = (64, 96, 128)
     blocks: tuple[int, ...] = (80, 128)
     heads: int = 4
     tokens: int = 128
@@ -33,22 +34,11 @@ STARTER = Size()
 TINY = Size(image=64, latent_channels=4, codec=(16, 16, 16), blocks=(16, 32), heads=2, tokens=16)
 """For tests of the machinery: trains in seconds, and learns nothing."""
 
+SIZES = {"starter": STARTER, "tiny": TINY}
 
-def codec(size: Size) -> AutoencoderKL:
-    levels = len(size.codec)
-    return AutoencoderKL(
-        in_channels=48,
-        out_channels=48,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-        block_out_channels=size.codec,
-        layers_per_block=1,
-        latent_channels=size.latent_channels,
-        norm_num_groups=8,
-        sample_size=size.image // 4,
-        scaling_factor=1.0,
-        shift_factor=0.0,
-    )
+
+def codec(size: Size) -> PortraitCodec:
+    return PortraitCodec(size.latent_channels, size.codec)
 
 
 def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
@@ -64,7 +54,7 @@ def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
         "out_channels": size.latent_channels,
     }
     backbone = EMOBackbone(
-        in_channels=2 * size.latent_channels,  # noisy residual and the portrait's latents
+        in_channels=size.latent_channels + size.codec[-1],  # noisy latents, and the portrait's appearance
         down_block_types=("CrossAttnDownBlockMotion",) * levels,
         up_block_types=("CrossAttnUpBlockMotion",) * levels,
         num_attention_heads=size.heads,
@@ -73,7 +63,7 @@ def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
     )
     still_motion_at_first(backbone)
     reference_net = ReferenceNet(
-        in_channels=size.latent_channels,
+        in_channels=size.latent_channels + size.codec[-1],
         down_block_types=("CrossAttnDownBlock2D",) * levels,
         up_block_types=("CrossAttnUpBlock2D",) * levels,
         attention_head_dim=size.heads,
@@ -84,8 +74,10 @@ def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
         "reference_net": reference_net,
         "backbone": backbone,
         "audio_projector": AudioProjector(audio_encoder.feature_size, 5, size.tokens, 4 * size.blocks[0]),
-        "face_locator": FaceLocator(size.blocks[0], (8,) + (16, 24, 32, 48, 64)[:strides]),
-        "speed_layers": SpeedLayers(*zip(*[(n, b.norm1.weight.shape[0]) for n, b in motion_blocks(backbone)], strict=True)),
+        "face_locator": FaceLocator(size.blocks[0], (8, *(16, 24, 32, 48, 64)[:strides])),
+        "speed_layers": SpeedLayers(
+            *zip(*[(n, b.norm1.weight.shape[0]) for n, b in motion_blocks(backbone)], strict=True)
+        ),
         "scheduler": DDIMScheduler(
             beta_schedule="squaredcos_cap_v2",
             prediction_type="sample",

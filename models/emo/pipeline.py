@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline
+from diffusers import DDIMScheduler, DiffusionPipeline
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from models.emo.attention import Conditioning
 from models.emo.audio import MOUTH, AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
-from models.emo.codec import to_images, to_latents, with_portrait_detail
+from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import FaceLocator, face_mask
 from models.emo.reference import ReferenceNet
@@ -46,20 +46,20 @@ class EMOPipeline(DiffusionPipeline):
     """Generates a talking portrait (arXiv 2402.17485).
 
     Args:
-        vae: the autoencoder; see `models.emo.codec` for patches.
+        codec: frames to latents and back, next to the portrait.
         reference_net, backbone, audio_encoder, audio_projector, face_locator, speed_layers, scheduler: the networks.
         image_size: side of the square picture, pixels.
         fps: frames a second.
         steps: denoising steps unless asked otherwise.
         clip_frames, motion_frames: f and n of the paper.
         head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
-        residual_scale: spread of (latents - portrait's latents) per channel.
-        spread: of the scaled residual, inside and far from the face.
+        latent_scale: spread of the latents on a face, per channel.
+        spread: of the scaled latents, inside and far from the face.
     """
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        codec: PortraitCodec,
         reference_net: ReferenceNet,
         backbone: EMOBackbone,
         audio_encoder: MelAudioEncoder,
@@ -73,12 +73,12 @@ class EMOPipeline(DiffusionPipeline):
         clip_frames: int = 12,
         motion_frames: int = 4,
         head_speed: float = 6.0,
-        residual_scale: Sequence[float] = (1.0,),
+        latent_scale: Sequence[float] = (1.0,),
         spread: tuple[float, float] = (1.0, 0.2),
     ):
         super().__init__()
         self.register_modules(
-            vae=vae,
+            codec=codec,
             reference_net=reference_net,
             backbone=backbone,
             audio_encoder=audio_encoder,
@@ -94,7 +94,7 @@ class EMOPipeline(DiffusionPipeline):
             clip_frames=clip_frames,
             motion_frames=motion_frames,
             head_speed=head_speed,
-            residual_scale=list(residual_scale),
+            latent_scale=list(latent_scale),
             spread=list(spread),
         )
 
@@ -148,12 +148,14 @@ class EMOPipeline(DiffusionPipeline):
         config, device = self.config, self._execution_device
         generator = torch.Generator("cpu").manual_seed(seed)
         picture = self._picture(portrait).to(device)
-        latents = to_latents(self.vae, picture)
-        decoded_portrait = to_images(self.vae, latents)
+        pyramid, _ = self.codec.read(picture)
+        appearance = self.codec.appearance(pyramid)
         mask = face_mask(face, config.image_size).to(device)
-        reference = self.reference_net.read(latents)
-        spread = Spread(*config.spread).map(mask, latents.shape[-1])
-        scale = torch.tensor(config.residual_scale, device=device).view(1, -1, 1, 1, 1)
+        side, channels = appearance.shape[-1], len(config.latent_scale)
+        scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
+        still = torch.zeros(1, channels, side, side, device=device)
+        reference = self.reference_net.read(torch.cat([still, appearance], 1))
+        spread = Spread(*config.spread).map(mask, side)
         located = self.face_locator(mask)
         if blink is None:
             blink = blink_track(frames, config.fps, np.random.default_rng([8, seed]))
@@ -172,33 +174,31 @@ class EMOPipeline(DiffusionPipeline):
             if past is None:
                 conditioning.motion = no_motion(reference, config.motion_frames)
             else:
-                conditioning.motion = read_motion(self.reference_net.read(past), 1)
+                shown = appearance.expand(config.motion_frames, -1, -1, -1)
+                conditioning.motion = read_motion(self.reference_net.read(torch.cat([past, shown], 1)), 1)
             self.backbone.attend_to(conditioning)
-            residual = self._denoise(latents, spread, tokens, embedding, located, steps, generator)
-            clip = latents + (residual * scale)[0].transpose(0, 1)
+            noise = torch.randn((1, channels, config.clip_frames, side, side), generator=generator).to(device)
+            clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
             past = clip[-config.motion_frames :]
             count = min(config.clip_frames, frames - start)
-            decoded = with_portrait_detail(to_images(self.vae, clip[:count]), decoded_portrait, picture)
+            decoded = self.codec.decode(clip[:count] * scale, picture, pyramid)
             yield ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
             if callback_on_clip_end is not None:
                 callback_on_clip_end(start + count)
 
     def _denoise(
         self,
-        portrait: Tensor,
+        x_t: Tensor,
+        appearance: Tensor,
         spread: Tensor,
         tokens: Tensor,
         embedding: Tensor,
         located: Tensor,
         steps: int,
-        generator: torch.Generator,
     ) -> Tensor:
-        """One clip's scaled residual, (1, C, clip_frames, h, w)."""
-        channels, side = portrait.shape[1], portrait.shape[-1]
-        shape = (1, channels, self.config.clip_frames, side, side)
-        x_t = torch.randn(shape, generator=generator).to(portrait)
-        shown = portrait[:, :, None].expand(shape)
-        self.scheduler.set_timesteps(steps, device=portrait.device)
+        """One clip's scaled latents (1, C, clip_frames, h, w), from noise of that shape."""
+        shown = appearance[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)
+        self.scheduler.set_timesteps(steps, device=x_t.device)
         for timestep in self.scheduler.timesteps:
             t = timestep[None]
             a, b = signal_and_noise(self.scheduler, t)

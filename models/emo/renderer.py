@@ -53,9 +53,7 @@ def checkpoint_info(checkpoint: str, models_dir: Path | None = None) -> Checkpoi
     """
     folder = checkpoint_folder(checkpoint, models_dir)
     index = json.loads((folder / "model_index.json").read_text())
-    return CheckpointInfo(
-        folder.name, folder, _fingerprint(folder), index["fps"], index["image_size"], index["steps"]
-    )
+    return CheckpointInfo(folder.name, folder, _fingerprint(folder), index["fps"], index["image_size"], index["steps"])
 
 
 def _fingerprint(folder: Path) -> str:
@@ -78,7 +76,7 @@ class Renderer:
         self.info = checkpoint_info(checkpoint, models_dir)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=torch.float32).to(self.device)
-        self._pipeline.vae.to(memory_format=torch.channels_last)
+        self._pipeline.codec.to(memory_format=torch.channels_last)
 
     def render(
         self,
@@ -103,7 +101,9 @@ class Renderer:
             InputError: settings that this checkpoint cannot follow.
         """
         if settings.fps not in (None, self.info.fps):
-            raise InputError(f"--fps {settings.fps}: checkpoint '{self.info.name}' renders {self.info.fps} frames a second.")
+            raise InputError(
+                f"--fps {settings.fps}: checkpoint '{self.info.name}' renders {self.info.fps} frames a second."
+            )
         clips = self._pipeline.stream(
             portrait,
             samples,

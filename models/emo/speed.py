@@ -29,9 +29,7 @@ class SpeedLayers(ModelMixin, ConfigMixin):
             radius: degrees a second.
         """
         super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(len(centres), channels), nn.SiLU(), nn.Linear(channels, channels), nn.SiLU()
-        )
+        self.mlp = nn.Sequential(nn.Linear(len(centres), channels), nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
         self.out = nn.ModuleList([nn.Linear(channels, width) for width in widths])
 
     def forward(self, speed: Tensor) -> dict[str, Tensor]:

@@ -12,22 +12,23 @@ around the mouth. Joined later, they are ignored for a long time, because the no
 import csv
 import os
 import resource
+import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from models.avatars.drawing import POSE_FIELDS
 from models.emo import networks
 from models.emo.attention import Conditioning
-from models.emo.audio import SAMPLE_RATE, MelAudioEncoder, frame_windows, log_mel
+from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
 from models.emo.backbone import no_motion, read_motion
-from models.emo.codec import to_images, to_latents
+from models.emo.codec import PortraitCodec
 from models.emo.corpus import (
     Scene,
     augmented,
@@ -53,7 +54,7 @@ class Plan:
 
     utterances: int = 6000
     audio_steps: int = 2500
-    pictures: int = 6000
+    pictures: int = 1000
     codec_steps: int = 5000
     scenes: int = 1280
     crop_steps: int = 600
@@ -123,8 +124,8 @@ class Stage:
             if new:
                 writer.writerow(["stage", "step", "cpu_seconds", "figure", "value"])
             spent = self.cpu_before + cpu_seconds() - self.started
-            for figure in self.losses[-1]:
-                mean = float(np.mean([row[figure] for row in self.losses]))
+            for figure in sorted({figure for row in self.losses for figure in row}):
+                mean = float(np.mean([row[figure] for row in self.losses if figure in row]))
                 writer.writerow([self.name, self.step, round(spent, 1), figure, round(mean, 5)])
         self.losses = []
 
@@ -206,73 +207,78 @@ def _speech(run: Path, count: int) -> tuple[list[Tensor], list[Tensor]]:
 
 def train_codec(
     run: Path, plan: Plan, size: networks.Size = networks.STARTER, progress: Callable[[float], None] | None = None
-) -> AutoencoderKL:
-    """Autoencoder of presenters: absolute error of pixels and of their differences, mouth and eyes weighted.
+) -> PortraitCodec:
+    """Autoencoder of changes: absolute error of pixels and of their differences, the mouth and the face weighted.
 
     The decoder learns on latents with noise of a tenth of their spread, which is what a denoiser leaves in them.
     """
     torch.manual_seed(1)
-    vae = networks.codec(size).to(memory_format=torch.channels_last)
-    modules = nn.ModuleDict({"vae": vae})
+    codec = networks.codec(size).to(memory_format=torch.channels_last)
+    modules = nn.ModuleDict({"codec": codec})
     stage = Stage(run, "codec", modules, plan.codec_steps, 1e-3, modules)
-    if not stage.done:
-        pictures, weights = _pictures(run, plan.pictures, size.image)
-        crop = size.image // 2
-        while not stage.done:
-            rng = stage.rng()
-            small = rng.random() < 0.6
-            chosen = rng.integers(0, len(pictures), 12 if small else 4)
-            batch, weight = pictures[chosen], weights[chosen]
-            if small:
-                top, left = (int(v) * 16 for v in rng.integers(1, crop // 16, 2))
-                batch = batch[:, :, top : top + crop, left : left + crop]
-                weight = weight[:, :, top : top + crop, left : left + crop]
-            images = batch.float() / 127.5 - 1
-            noise = torch.Generator().manual_seed(stage.step)
-            latents = to_latents(vae, images)
-            spread = latents.detach().std()
-            jitter = torch.randn(latents.shape, generator=noise) * (0.1 * spread)
-            decoded = to_images(vae, latents + jitter)
-            difference = decoded - images
-            pixel = (difference.abs() * weight.float()).mean()
-            edges = _differences(difference).mean()
-            loss = pixel + edges + 1e-3 * (latents.square().mean() - 1).relu()
-            stage.update(loss, pixel=difference.abs().mean().item(), spread=spread.item())
-            if progress:
-                progress(stage.step / stage.steps)
+    pictures, faces, mouths = _pictures(run, plan.pictures, size.image)
+    while not stage.done:
+        rng = stage.rng()
+        small = rng.random() < 0.7
+        count = 16 if small else 4
+        rows, moments = rng.integers(0, len(pictures), count), rng.integers(1, PICTURES_EACH, count)
+        weight = torch.ones(count, 1, size.image, size.image)
+        for i, row in enumerate(rows):
+            _fill(weight[i, 0], tuple(faces[row].tolist()), 3.0)
+            _fill(weight[i, 0], tuple(mouths[row].tolist()), 6.0)
+        portraits, frames = pictures[rows, 0], pictures[rows, moments]
+        if small:  # half the side, somewhere over the face
+            crop = size.image // 2
+            top, left = int(rng.integers(5, 9)) * size.image // 16, int(rng.integers(2, 7)) * size.image // 16
+            window = (..., slice(top, top + crop), slice(left, left + crop))
+            portraits, frames, weight = portraits[window], frames[window], weight[window]
+        portraits, frames = portraits.float() / 127.5 - 1, frames.float() / 127.5 - 1
+        features, still = codec.read(portraits)
+        latents = codec.encode(frames, portraits, still)
+        spread = latents.detach().std()
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(stage.step)) * (0.1 * spread)
+        difference = codec.decode(latents + noise, portraits, features) - frames
+        pixel = (difference.abs() * weight).mean()
+        loss = pixel + _differences(difference).mean() + 1e-3 * latents.square().mean()
+        copied = (portraits - frames).abs().mean().item()
+        stage.update(loss, pixel=difference.abs().mean().item(), copied=copied, spread=spread.item())
+        if progress:
+            progress(stage.step / stage.steps)
     stage.finish()
-    vae.eval()
-    pictures, _ = _pictures(run, plan.pictures, size.image)
+    codec.eval()
     with torch.no_grad():
-        latents = torch.cat([to_latents(vae, p[None].float() / 127.5 - 1) for p in pictures[:64]])
-    if vae.config.scaling_factor == 1.0:
-        vae.register_to_config(scaling_factor=1 / latents.std().item(), shift_factor=latents.mean().item())
-    return vae
+        portraits, frames = (pictures[:64, k].float() / 127.5 - 1 for k in (0, 3))
+        latents = codec.encode(frames, portraits, codec.read(portraits)[1])
+        masks = torch.cat([face_mask(tuple(face.tolist()), size.latent) for face in faces[:64]])
+        spread = ((latents.square() * masks).sum() / masks.sum() / latents.shape[1]).sqrt().item()
+    codec.register_to_config(scaling_factor=codec.config.scaling_factor / spread)
+    return codec
 
 
 def _differences(x: Tensor) -> Tensor:
     return (x[..., 1:, :-1] - x[..., :-1, :-1]).abs() + (x[..., :-1, 1:] - x[..., :-1, :-1]).abs()
 
 
-def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor]:
-    """Pictures (count, 3, size, size) uint8 and weights (count, 1, size, size): 1, 2 on the face, 4 on the mouth."""
+PICTURES_EACH = 6
+"""The portrait, and five moments of speech."""
+
+
+def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures (count, PICTURES_EACH, 3, size, size) uint8, face regions (count, 4) and mouth regions (count, 4)."""
     path = run / f"pictures-{size}.pt"
-    if path.exists():
-        saved = torch.load(path, weights_only=True, mmap=True)
-        return saved["pictures"], saved["weights"]
-    pictures = torch.empty(count, 3, size, size, dtype=torch.uint8)
-    weights = torch.ones(count, 1, size, size, dtype=torch.float16)
-    for index in range(0, count, 3):
-        scene = training_scene(index)
-        for k in range(3):
-            if index + k >= count:
-                break
-            frame = (7 * k) % len(scene.poses)
-            pictures[index + k] = torch.from_numpy(frames_of(scene, frame, 1, size)[0]).permute(2, 0, 1)
-            _fill(weights[index + k, 0], scene.face, 2.0)
-            _fill(weights[index + k, 0], scene.mouth, 4.0)
-    _save({"pictures": pictures, "weights": weights}, path)
-    return pictures, weights
+    if not path.exists():
+        pictures = torch.empty(count, PICTURES_EACH, 3, size, size, dtype=torch.uint8)
+        faces, mouths = torch.empty(count, 4), torch.empty(count, 4)
+        for index in range(count):
+            scene = training_scene(index)
+            moments = np.linspace(0, len(scene.poses) - 1, PICTURES_EACH + 1).astype(int)[1:-1]
+            poses = np.concatenate([np.zeros_like(scene.poses[:1]), scene.poses[moments]])
+            drawn = frames_of(Scene(scene.presenter, scene.utterance, poses, scene.speed), 0, PICTURES_EACH, size)
+            pictures[index] = torch.from_numpy(drawn).permute(0, 3, 1, 2)
+            faces[index], mouths[index] = torch.tensor(scene.face), torch.tensor(scene.mouth)
+        _save({"pictures": pictures, "faces": faces, "mouths": mouths}, path)
+    saved = torch.load(path, weights_only=True, mmap=True)
+    return saved["pictures"], saved["faces"], saved["mouths"]
 
 
 def _fill(grid: Tensor, box: tuple[float, float, float, float], value: float) -> None:
@@ -288,7 +294,7 @@ def training_scene(seed: int) -> Scene:
 # --- scenes as latents -------------------------------------------------------------------------------------------------
 
 
-def write_shards(run: Path, shards: range, vae: AutoencoderKL, encoder: MelAudioEncoder, size: networks.Size) -> None:
+def write_shards(run: Path, shards: range, codec: PortraitCodec, encoder: MelAudioEncoder, size: networks.Size) -> None:
     """Scenes as latents, audio features, speeds and boxes; one file a shard, written aside and renamed."""
     folder = run / "scenes"
     folder.mkdir(parents=True, exist_ok=True)
@@ -296,12 +302,12 @@ def write_shards(run: Path, shards: range, vae: AutoencoderKL, encoder: MelAudio
         path = folder / f"{shard:05d}.pt"
         if path.exists():
             continue
-        rows = [_encoded(shard * SHARD_SCENES + k, vae, encoder, size) for k in range(SHARD_SCENES)]
+        rows = [_encoded(shard * SHARD_SCENES + k, codec, encoder, size) for k in range(SHARD_SCENES)]
         _save({key: torch.stack([row[key] for row in rows]) for key in rows[0]}, path)
 
 
 @torch.no_grad()
-def _encoded(seed: int, vae: AutoencoderKL, encoder: MelAudioEncoder, size: networks.Size) -> dict[str, Tensor]:
+def _encoded(seed: int, codec: PortraitCodec, encoder: MelAudioEncoder, size: networks.Size) -> dict[str, Tensor]:
     scene = training_scene(seed)
     rng = np.random.default_rng([7, seed])
     count = min(SCENE_FRAMES, len(scene.poses))
@@ -309,14 +315,16 @@ def _encoded(seed: int, vae: AutoencoderKL, encoder: MelAudioEncoder, size: netw
     poses = np.concatenate([np.zeros((1, scene.poses.shape[1]), np.float32), scene.poses[start : start + count]])
     pictures = frames_of(Scene(scene.presenter, scene.utterance, poses, scene.speed), 0, count + 1, size.image)
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    latents = torch.cat([to_latents(vae, part) for part in images.split(8)])
+    portrait = images[:1]
+    features_of_portrait, still = codec.read(portrait)
+    latents = torch.cat([codec.encode(part, portrait.expand_as(part), still) for part in images[1:].split(8)])
     samples = torch.from_numpy(augmented(scene.utterance.samples, rng))
     features = encoder.encode(samples, len(scene.poses))
     windows = frame_windows(features)[start : start + count]
     track = torch.from_numpy(scene.poses[start : start + count].astype(np.float32))
     row = {
-        "portrait": latents[0].half(),
-        "latents": latents[1:].half(),
+        "portrait": codec.appearance(features_of_portrait)[0].half(),
+        "latents": latents.half(),
         "windows": windows.half(),
         "poses": track.half(),
         "speed": torch.from_numpy(scene.speed[start : start + count].astype(np.float32)),
@@ -354,22 +362,22 @@ class Scenes:
 # --- the three stages --------------------------------------------------------------------------------------------------
 
 
-def residual_scale(scenes: Scenes) -> list[float]:
-    """Spread of (latents - portrait) inside the face region, per channel."""
+def latent_scale(scenes: Scenes) -> list[float]:
+    """Spread of the latents inside the face region, per channel."""
     sums, count = 0.0, 0.0
     for part in list(scenes.parts.values())[:8]:
-        residual = (part["latents"].float() - part["portrait"].float()[:, None]).square()
-        mask = torch.cat([face_mask(tuple(face.tolist()), residual.shape[-1]) for face in part["face"]])[:, None]
-        sums = sums + (residual * mask).sum((0, 1, 3, 4))
-        count += mask.sum().item() * residual.shape[1]
+        square = part["latents"].float().square()
+        mask = torch.cat([face_mask(tuple(face.tolist()), square.shape[-1]) for face in part["face"]])[:, None]
+        sums = sums + (square * mask).sum((0, 1, 3, 4))
+        count += mask.sum().item() * square.shape[1]
     return (sums / count).sqrt().tolist()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """(B, ...) tensors of one step; residuals are scaled."""
+    """(B, ...) tensors of one step; latents and past are scaled."""
 
-    residual: Tensor
+    latents: Tensor
     past: Tensor | None
     portrait: Tensor
     windows: Tensor
@@ -377,6 +385,7 @@ class Batch:
     speed: Tensor
     mask: Tensor
     weight: Tensor
+    opening: Tensor
 
 
 def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: networks.Size, kind: str) -> Batch:
@@ -390,10 +399,10 @@ def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: netw
         frames = np.stack([rng.choice(SCENE_FRAMES, 4, replace=False) for _ in range(count)])
     pick = lambda key, index: torch.stack([rows[key][i][index[i]] for i in range(count)]).float()  # noqa: E731
     portrait = rows["portrait"].float()
-    residual = (pick("latents", frames) - portrait[:, None]).transpose(1, 2) / scale.view(1, -1, 1, 1, 1)
+    latents = pick("latents", frames).transpose(1, 2) / scale.view(1, -1, 1, 1, 1)
     past = None
     if kind == "video":
-        past = pick("latents", np.stack([np.arange(s - MOTION_FRAMES, s) for s in starts]))
+        past = pick("latents", np.stack([np.arange(s - MOTION_FRAMES, s) for s in starts])) / scale.view(-1, 1, 1)
     mask = torch.cat([face_mask(tuple(face.tolist()), size.image) for face in rows["face"]])
     side = size.latent
     weight = torch.ones(count, 1, 1, side, side)
@@ -415,73 +424,113 @@ def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: netw
                 ]
             )
 
-        residual, portrait, mask, weight = cut(residual), cut(portrait), cut(mask, pixels), cut(weight)
+        latents, portrait, mask, weight = cut(latents), cut(portrait), cut(mask, pixels), cut(weight)
     poses = pick("poses", frames)
     return Batch(
-        residual, past, portrait, pick("windows", frames), poses[..., 12], pick("speed", frames), mask, weight
+        latents,
+        past,
+        portrait,
+        pick("windows", frames),
+        poses[..., POSE_FIELDS.index("blink")],
+        pick("speed", frames),
+        mask,
+        weight,
+        poses[..., POSE_FIELDS.index("open")] * (1 - poses[..., POSE_FIELDS.index("press")]),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Latents:
-    """How latents and the diffused variable are related; saved in the checkpoint."""
-
-    scale: list[float]
-    spread: Spread
-
-
-def denoise(
+def predict(
     parts: nn.ModuleDict,
     scheduler: object,
+    batch: Batch,
     x_t: Tensor,
     timestep: Tensor,
-    portrait: Tensor,
-    spread: Tensor,
-    audio: tuple[Tensor, Tensor],
-    face: Tensor,
+    spread: Spread,
+    kind: str,
+    drift: float | None = None,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The residual (B, C, F, H, W) that the networks believe in, from x_t. The backbone's conditioning is set before."""
+    """The scaled latents (B, C, F, h, w) that the networks believe in, from x_t.
+
+    `drift` is the spread of noise on the motion frames, against errors that add up over clips; None leaves them out.
+    """
+    audio = parts["audio_projector"](batch.windows.flatten(0, 1), batch.blink.flatten())
+    still = torch.zeros_like(batch.latents[:, :, 0])
+    conditioning = Conditioning(reference=parts["reference_net"].read(torch.cat([still, batch.portrait], 1)))
+    if kind == "video":
+        conditioning.speed = parts["speed_layers"](batch.speed)
+        conditioning.motion = no_motion(conditioning.reference, MOTION_FRAMES)
+        if drift is not None:
+            past = batch.past + torch.randn(batch.past.shape, generator=generator) * drift
+            shown = batch.portrait[:, None].expand(-1, MOTION_FRAMES, -1, -1, -1)
+            features = parts["reference_net"].read(torch.cat([past, shown], 2).flatten(0, 1))
+            conditioning.motion = read_motion(features, len(past))
+    parts["backbone"].attend_to(conditioning)
+    face = parts["face_locator"](batch.mask)
     a, b = signal_and_noise(scheduler, timestep)
-    scaled, skip, out = precondition(x_t, a, b, spread)
-    shown = portrait[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)
-    tokens, embedding = audio
-    predicted = parts["backbone"](torch.cat([scaled, shown], 1), timestep, tokens, face, embedding)
+    scaled, skip, out = precondition(x_t, a, b, spread.map(batch.mask, x_t.shape[-1]))
+    shown = batch.portrait[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)
+    with nullcontext() if kind == "video" else parts["backbone"].as_image_model():
+        predicted = parts["backbone"](torch.cat([scaled, shown], 1), timestep, audio[0], face, audio[1])
     return skip + out * predicted
 
 
 def step_loss(
-    parts: nn.ModuleDict, scheduler: object, batch: Batch, scale: Tensor, spread: Spread, rng: np.random.Generator, kind: str
+    parts: nn.ModuleDict, scheduler: object, batch: Batch, spread: Spread, rng: np.random.Generator, kind: str
 ) -> Tensor:
-    """Weighted squared error of the residual at random noise levels: half of them high, where the mouth must be heard."""
-    count, _, frames, side, _ = batch.residual.shape
+    """Weighted squared error of the latents at random noise levels: half of them high, where the mouth must be heard."""
+    count = batch.latents.shape[0]
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     high = rng.random(count) < 0.5
     u = np.where(high, rng.uniform(0.85, 1.0, count), 1 / (1 + np.exp(-rng.normal(0.4, 1.2, count))))
     timestep = torch.from_numpy((u * 999).astype(np.int64))
     a, b = signal_and_noise(scheduler, timestep)
-    x_t = a * batch.residual + b * torch.randn(batch.residual.shape, generator=noise)
+    x_t = a * batch.latents + b * torch.randn(batch.latents.shape, generator=noise)
 
-    windows = batch.windows * torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32))
-    tokens, embedding = parts["audio_projector"](windows.flatten(0, 1), batch.blink.flatten())
-    conditioning = Conditioning(reference=parts["reference_net"].read(batch.portrait))
-    if kind == "video":
-        conditioning.speed = parts["speed_layers"](batch.speed)
-        if rng.random() < 0.3:  # motion frame dropout: how a first clip begins
-            conditioning.motion = no_motion(conditioning.reference, MOTION_FRAMES)
-        else:
-            drift = torch.randn(batch.past.shape, generator=noise) * scale.view(-1, 1, 1) * rng.uniform(0, 0.3)
-            features = parts["reference_net"].read((batch.past + drift).flatten(0, 1))
-            conditioning.motion = read_motion(features, count)
-    parts["backbone"].attend_to(conditioning)
-    face = parts["face_locator"](batch.mask)
-    args = (x_t, timestep, batch.portrait, spread.map(batch.mask, side), (tokens, embedding), face)
-    if kind == "video":
-        predicted = denoise(parts, scheduler, *args)
-    else:
-        with parts["backbone"].as_image_model():
-            predicted = denoise(parts, scheduler, *args)
-    error = (predicted - batch.residual).square() * batch.weight / batch.weight.mean()
+    kept = torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32))
+    heard = replace(batch, windows=batch.windows * kept)
+    drift = None if rng.random() < 0.3 else float(rng.uniform(0, 0.3))  # no motion frames: how a first clip begins
+    predicted = predict(parts, scheduler, heard, x_t, timestep, spread, kind, drift, noise)
+    error = (predicted - batch.latents).square() * batch.weight / batch.weight.mean()
     return (error.mean((1, 2, 3, 4)) / b.flatten().clamp(min=0.25)).mean()
+
+
+class AudioGate:
+    """Is the audio heard? Mouth opening of one-step predictions from near-pure noise, against the true opening.
+
+    The opening is read from latents by a ridge regression on mouth crops. `own` should rise above `wrong` (the same with
+    the sound of other presenters) within the first hundreds of steps; if it does not, nothing later will mend it.
+    """
+
+    def __init__(self, scenes: Scenes, scale: Tensor, size: networks.Size):
+        rng = np.random.default_rng(9)
+        batches = [batch_of(scenes, rng, scale, size, "crop") for _ in range(24)]
+        crops = torch.cat([self._flat(batch.latents) for batch in batches])
+        openings = torch.cat([batch.opening.flatten() for batch in batches])
+        self.mean, self.offset = crops.mean(0), openings.mean()
+        gram = (crops - self.mean) @ (crops - self.mean).T + 100.0 * torch.eye(len(crops))
+        self.weights = (crops - self.mean).T @ torch.linalg.solve(gram, openings - self.offset)
+        self.held = [batch_of(scenes, rng, scale, size, "crop") for _ in range(6)]
+
+    @staticmethod
+    def _flat(latents: Tensor) -> Tensor:
+        return latents.transpose(1, 2).flatten(0, 1).flatten(1)
+
+    @torch.no_grad()
+    def measure(self, parts: nn.ModuleDict, scheduler: object, spread: Spread) -> tuple[float, float]:
+        """Correlations (own, wrong) over the held batches."""
+        read, truth = {0: [], 1: []}, []
+        for batch in self.held:
+            truth.append(batch.opening.flatten())
+            for shift in (0, 1):
+                rolled = replace(batch, windows=batch.windows.roll(shift, 0))
+                noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
+                timestep = torch.full((len(noise),), 980)
+                predicted = predict(parts, scheduler, rolled, noise, timestep, spread, "crop")
+                read[shift].append((self._flat(predicted) - self.mean) @ self.weights)
+        wanted = torch.cat(truth)
+        own, wrong = (torch.corrcoef(torch.stack([torch.cat(read[k]), wanted]))[0, 1].item() for k in (0, 1))
+        return own, wrong
 
 
 def train_stages(
@@ -490,7 +539,7 @@ def train_stages(
     encoder: MelAudioEncoder,
     size: networks.Size = networks.STARTER,
     progress: Callable[[str, float], None] | None = None,
-) -> tuple[dict[str, object], Latents]:
+) -> tuple[dict[str, object], list[float], Spread]:
     """The three stages, on the shards that `write_shards` has made or is making."""
     torch.manual_seed(2)
     built = networks.networks(size, encoder)
@@ -502,7 +551,7 @@ def train_stages(
         scenes.refresh()
     scale_file = run / "scale.pt"
     if not scale_file.exists():
-        _save(torch.tensor(residual_scale(scenes)), scale_file)
+        _save(torch.tensor(latent_scale(scenes)), scale_file)
     scale, spread = torch.load(scale_file, weights_only=True), Spread()
 
     speed_only = nn.ModuleDict({"speed_layers": parts["speed_layers"]})
@@ -513,6 +562,7 @@ def train_stages(
         ("video", "video", plan.video_steps, 6e-4, parts),
         ("speed", "video", plan.speed_steps, 3e-4, nn.ModuleDict({**speed_only, "temporal": temporal})),
     ]
+    gate: AudioGate | None = None
     for name, kind, steps, rate, trained in stages:
         stage = Stage(run, name, parts, steps, rate, trained)
         while not stage.done:
@@ -520,9 +570,35 @@ def train_stages(
                 scenes.refresh()
             rng = stage.rng()
             batch = batch_of(scenes, rng, scale, size, kind)
-            stage.update(step_loss(parts, scheduler, batch, scale, spread, rng, kind))
+            figures = {}
+            if stage.step % 100 == 99 and kind != "video":
+                gate = gate or AudioGate(scenes, scale, size)
+                own, wrong = gate.measure(parts, scheduler, spread)
+                figures = {"mouth_own": own, "mouth_wrong": wrong}
+            stage.update(step_loss(parts, scheduler, batch, spread, rng, kind), **figures)
             if progress:
                 progress(name, stage.step / stage.steps)
         stage.finish()
     parts.eval()
-    return {**dict(parts.items()), "scheduler": scheduler}, Latents(scale.tolist(), spread)
+    return {**dict(parts.items()), "scheduler": scheduler}, scale.tolist(), spread
+
+
+def save_checkpoint(
+    parts: dict[str, object], codec: PortraitCodec, encoder: MelAudioEncoder, scale: list[float], spread: Spread, folder: Path
+) -> None:
+    """Write the diffusers folder of a checkpoint, weights in half precision; written aside, then renamed."""
+    from models.emo.pipeline import EMOPipeline
+
+    pipeline = EMOPipeline(
+        codec=codec,
+        audio_encoder=encoder,
+        **parts,
+        image_size=16 * parts["backbone"].config.sample_size,
+        latent_scale=scale,
+        spread=(spread.face, spread.still),
+    )
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    pipeline.to(torch.float16).save_pretrained(aside)
+    pipeline.to(torch.float32)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(aside, folder)

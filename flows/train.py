@@ -1,0 +1,112 @@
+"""The flow `train`: everything from invented speech to a checkpoint, each step resumable where it was killed.
+
+`portrayal models train starter` runs it. The data is drawn and spoken here, from seeds; nothing is downloaded.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from prefect import flow, task
+
+Progress = Callable[[str, float], None]
+
+
+@task(name="Train the audio encoder", persist_result=False)
+def train_audio_encoder(run: Path, plan: dict[str, int]) -> Path:
+    from models.emo import training
+
+    folder = run / "audio_encoder"
+    training.train_audio_encoder(run, training.Plan(**plan), _report("audio encoder")).save_pretrained(folder)
+    return folder
+
+
+@task(name="Train the codec", persist_result=False)
+def train_codec(run: Path, plan: dict[str, int], size: str) -> Path:
+    from models.emo import networks, training
+
+    folder = run / "codec"
+    training.train_codec(run, training.Plan(**plan), networks.SIZES[size], _report("codec")).save_pretrained(folder)
+    return folder
+
+
+@task(name="Draw and encode scenes", persist_result=False)
+def write_scenes(run: Path, plan: dict[str, int], size: str, processes: int) -> None:
+    from models.emo import training
+
+    shards = -(-training.Plan(**plan).scenes // training.SHARD_SCENES)
+    if processes == 1:
+        _write_shards(run, range(shards), size)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_write_shards, run, range(first, shards, processes), size) for first in range(processes)]
+        for job in jobs:
+            job.result()
+
+
+def _write_shards(run: Path, shards: range, size: str) -> None:
+    import torch
+
+    from models.emo import networks, training
+    from models.emo.audio import MelAudioEncoder
+    from models.emo.codec import PortraitCodec
+
+    torch.set_num_threads(1)
+    codec = PortraitCodec.from_pretrained(run / "codec").eval()
+    encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
+    training.write_shards(run, shards, codec, encoder, networks.SIZES[size])
+
+
+@task(name="Train the three stages", persist_result=False)
+def train_stages(run: Path, plan: dict[str, int], size: str) -> Path:
+    from models.emo import networks, training
+    from models.emo.audio import MelAudioEncoder
+    from models.emo.codec import PortraitCodec
+
+    codec = PortraitCodec.from_pretrained(run / "codec").eval()
+    encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
+    parts, scale, spread = training.train_stages(
+        run, training.Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share)
+    )
+    folder = run / "checkpoint"
+    training.save_checkpoint(parts, codec, encoder, scale, spread, folder)
+    return folder
+
+
+_listener: Progress | None = None
+
+
+def _report(stage: str) -> Callable[[float], None]:
+    return lambda share: _listener(stage, share) if _listener else None
+
+
+@flow(name="train", description="Train an EMO checkpoint on drawn presenters and invented speech.", persist_result=False)
+def train(run: Path, plan: dict[str, int] | None = None, size: str = "starter", processes: int = 2) -> Path:
+    """Audio encoder, codec, scenes, then EMO's three stages. Run it again after a kill, and it goes on.
+
+    Args:
+        run: folder for data, states and `log.csv`; about 3 GB for the starter.
+        plan: fields of `models.emo.training.Plan` that differ from the default.
+        size: a name in `models.emo.networks.SIZES`.
+        processes: that draw scenes side by side.
+
+    Returns:
+        The folder of the checkpoint.
+    """
+    plan = plan or {}
+    run.mkdir(parents=True, exist_ok=True)
+    train_audio_encoder(run, plan)
+    train_codec(run, plan, size)
+    write_scenes(run, plan, size, processes)
+    return train_stages(run, plan, size)
+
+
+def train_with_progress(run: Path, listener: Progress, **options: object) -> Path:
+    """`train`, telling `listener` the stage's name and its share done."""
+    global _listener
+    _listener = listener
+    try:
+        return train(run, **options)
+    finally:
+        _listener = None
