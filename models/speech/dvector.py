@@ -67,7 +67,7 @@ class DvectorDiarizer:
         """
         least, most = _speaker_range(speakers, min_speakers, max_speakers)
         report = progress or (lambda share: None)
-        heard = _at_16_khz(samples, sample_rate)
+        heard = vad.at_16_khz(samples, sample_rate)
         regions = vad.speech_regions(heard, lambda share: report(0.3 * share))
         if not regions:
             return Diarization((), (), {}, "No speech was found.")
@@ -110,17 +110,6 @@ def _speaker_range(speakers: int | None, least: int | None, most: int | None) ->
     if low > high:
         raise InputError(f"min-speakers ({low}) is above max-speakers ({high}); swap them, or leave one out.")
     return low, high
-
-
-def _at_16_khz(samples: Samples, sample_rate: int) -> Samples:
-    samples = np.ascontiguousarray(samples, np.float32)
-    if sample_rate == vad.RATE:
-        return samples
-    import torch
-    import torchaudio
-
-    resampled: Samples = torchaudio.functional.resample(torch.from_numpy(samples), sample_rate, vad.RATE).numpy()
-    return resampled
 
 
 def _windows(region: tuple[float, float], length: float, step: float) -> list[tuple[float, float]]:
@@ -204,7 +193,7 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _decoded(recording: _Recording, centroids: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The likeliest speaker of each 0.1 s of speech: frames (start, end), shape (frames, 2); speakers, shape (frames,)."""
+    """The likeliest speaker of each 0.1 s of speech: (start, end) pairs, shape (frames, 2); speakers, (frames,)."""
     alike = recording.fine_vectors @ centroids.T
     middles = recording.fine.mean(axis=1)
     frames: list[NDArray[np.float64]] = []

@@ -75,8 +75,11 @@ class Speech:
 
 
 class Diarizer(Protocol):
-    name: str
-    version: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
 
     def diarize(
         self,
@@ -91,8 +94,11 @@ class Diarizer(Protocol):
 
 
 class Transcriber(Protocol):
-    name: str
-    version: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
 
     def transcribe(
         self, samples: Samples, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
@@ -100,15 +106,21 @@ class Transcriber(Protocol):
 
 
 class Aligner(Protocol):
-    name: str
-    version: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
 
     def align(self, samples: Samples, sample_rate: int, text: str, language: str) -> tuple[Word, ...]: ...
 
 
 class Synthesizer(Protocol):
-    name: str
-    version: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
 
     def languages(self) -> Sequence[str]: ...
 

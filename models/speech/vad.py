@@ -36,6 +36,18 @@ def speech_regions(samples: Samples, progress: Progress | None = None) -> list[t
     return _regions(_probabilities(samples, progress), len(samples) / RATE)
 
 
+def at_16_khz(samples: Samples, sample_rate: int) -> Samples:
+    """Mono float32 at any rate -> at 16 kHz, contiguous."""
+    samples = np.ascontiguousarray(samples, np.float32)
+    if sample_rate == RATE:
+        return samples
+    import torch
+    import torchaudio
+
+    resampled: Samples = torchaudio.functional.resample(torch.from_numpy(samples), sample_rate, RATE).numpy()
+    return resampled
+
+
 def _regions(probabilities: NDArray[np.float32], duration: float) -> list[tuple[float, float]]:
     """Hysteresis: speech begins at `_ON`; it ends where it falls below `_OFF` and is not back at `_ON` soon."""
     regions: list[tuple[float, float]] = []

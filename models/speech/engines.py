@@ -1,0 +1,169 @@
+"""Which speech engines there are, and the one that is meant by a name. Nothing heavy is imported to find out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TypeVar
+
+from media.errors import InputError
+from media.settings import Settings
+from models.speech.protocols import Aligner, Diarizer, Synthesizer, Transcriber
+from models.speech.weights import COMMUNITY, pyannote_folder, whisper_file
+
+_Engine = TypeVar("_Engine")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """One line of `portrayal doctor`."""
+
+    kind: str
+    """`diarization`, `transcription`, `alignment` or `synthesis`."""
+    name: str
+    available: bool
+    detail: str
+    """What it is, or what it will use."""
+    remedy: str
+    """What to do to have it; empty when it is there."""
+
+
+def diarizer(name: str = "auto", settings: Settings | None = None) -> Diarizer:
+    """`auto`: pyannote where its weights are, else dvector. `pyannote:FOLDER` names a model of one's own.
+
+    Raises:
+        InputError: there is no such engine.
+        MissingEngineError: it is asked for by name, and its weights or package are not there.
+    """
+    from models.speech.dvector import DvectorDiarizer
+    from models.speech.pyannote import PyannoteDiarizer
+
+    settings = settings or Settings()
+    name, model = _split(name)
+    if name == "auto":
+        name = "pyannote" if _installed("pyannote.audio") and pyannote_folder(COMMUNITY, settings) else "dvector"
+    engines: dict[str, Callable[[], Diarizer]] = {
+        "pyannote": lambda: PyannoteDiarizer(model or COMMUNITY, settings=settings),
+        "dvector": DvectorDiarizer,
+    }
+    return _chosen("diarization", name, engines)
+
+
+def transcriber(name: str = "auto", settings: Settings | None = None) -> Transcriber | None:
+    """`auto`: whisper where its weights are, else None: no embedded engine is good enough for captions.
+
+    `whisper:small` or `whisper:FILE` names a size or a checkpoint; `pocketsphinx` gives an English draft.
+
+    Raises:
+        InputError: there is no such engine.
+        MissingEngineError: it is asked for by name, and its weights or package are not there.
+    """
+    from models.speech.pocketsphinx_ import PocketsphinxTranscriber
+    from models.speech.whisper import WhisperTranscriber
+
+    settings = settings or Settings()
+    name, model = _split(name)
+    if name == "auto":
+        if not (_installed("whisper") and whisper_file(None, settings)):
+            return None
+        name = "whisper"
+    engines: dict[str, Callable[[], Transcriber]] = {
+        "whisper": lambda: WhisperTranscriber(model, settings),
+        "pocketsphinx": PocketsphinxTranscriber,
+    }
+    return _chosen("transcription", name, engines)
+
+
+def aligner(name: str = "auto", language: str = "en", settings: Settings | None = None) -> Aligner:
+    """`auto`: whisper where its weights are, else pocketsphinx for English, else proportional.
+
+    Raises:
+        InputError: there is no such engine.
+        MissingEngineError: it is asked for by name, and its weights or package are not there.
+    """
+    from models.speech.alignment import PocketsphinxAligner, ProportionalAligner
+    from models.speech.whisper import WhisperAligner
+
+    settings = settings or Settings()
+    name, model = _split(name)
+    if name == "auto":
+        if _installed("whisper") and whisper_file(None, settings):
+            name = "whisper"
+        else:
+            english = language.replace("_", "-").split("-")[0].lower() == "en"
+            name = "pocketsphinx" if english and _installed("pocketsphinx") else "proportional"
+    engines: dict[str, Callable[[], Aligner]] = {
+        "whisper": lambda: WhisperAligner(model, settings),
+        "pocketsphinx": PocketsphinxAligner,
+        "proportional": ProportionalAligner,
+    }
+    return _chosen("alignment", name, engines)
+
+
+def synthesizer(name: str = "auto", settings: Settings | None = None) -> Synthesizer:
+    """`auto`: espeak, the only one so far.
+
+    Raises:
+        InputError: there is no such engine.
+    """
+    from models.speech.espeak import EspeakSynthesizer
+
+    engines: dict[str, Callable[[], Synthesizer]] = {"espeak": EspeakSynthesizer}
+    return _chosen("synthesis", "espeak" if name == "auto" else name, engines)
+
+
+def available(settings: Settings | None = None) -> list[EngineStatus]:
+    """Every engine, and what is missing; looks at folders only."""
+    from models.speech import pyannote, whisper
+
+    settings = settings or Settings()
+    folder, checkpoint = pyannote_folder(COMMUNITY, settings), whisper_file(None, settings)
+    get_whisper = "" if checkpoint else whisper.how_to_get(settings)
+    if folder:
+        pyannote_status = (True, f"weights in {folder}", "")
+    elif settings.hf_token:
+        pyannote_status = (True, "weights are downloaded at first use, with PORTRAYAL_HF_TOKEN", "")
+    else:
+        pyannote_status = (False, "weights are missing", pyannote.how_to_get(COMMUNITY, settings))
+    whisper_detail = f"weights in {checkpoint}" if checkpoint else "weights are missing"
+    return [
+        _status("diarization", "pyannote", "pyannote.audio", *pyannote_status),
+        _status("diarization", "dvector", "silero_vad resemblyzer", True, "embedded; misses overlapping speech", ""),
+        _status("transcription", "whisper", "whisper", checkpoint is not None, whisper_detail, get_whisper),
+        _status("transcription", "pocketsphinx", "pocketsphinx", True, "embedded; a rough English draft", ""),
+        _status("alignment", "whisper", "whisper", checkpoint is not None, whisper_detail, get_whisper),
+        _status("alignment", "pocketsphinx", "pocketsphinx", True, "embedded; English", ""),
+        EngineStatus("alignment", "proportional", True, "embedded; every language, rough", ""),
+        _status("synthesis", "espeak", "espeakng_loader", True, "embedded; about 100 languages, robotic", ""),
+    ]
+
+
+_PROJECTS = {
+    "pyannote.audio": "pyannote.audio", "silero_vad": "silero-vad", "resemblyzer": "resemblyzer", "whisper":
+    "openai-whisper", "pocketsphinx": "pocketsphinx", "espeakng_loader": "espeakng-loader",
+}  # fmt: skip
+
+
+def _status(kind: str, name: str, packages: str, ready: bool, detail: str, remedy: str) -> EngineStatus:
+    missing = [package for package in packages.split() if not _installed(package)]
+    if missing:
+        projects = " ".join(_PROJECTS[package] for package in missing)
+        return EngineStatus(kind, name, False, f"{projects} is not installed", f"pip install {projects}")
+    return EngineStatus(kind, name, ready, detail, remedy)
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # the parent of a dotted name is not there
+        return False
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    engine, _, model = name.partition(":")
+    return engine, model or None
+
+
+def _chosen(kind: str, name: str, engines: dict[str, Callable[[], _Engine]]) -> _Engine:
+    if name not in engines:
+        raise InputError(f"There is no {kind} engine '{name}'; use auto, {' or '.join(engines)}.")
+    return engines[name]()

@@ -1,0 +1,43 @@
+"""Where the weights of downloaded speech models are looked for. Only folders are looked at: no model code is imported."""
+
+import os
+from pathlib import Path
+
+from media.settings import Settings
+
+COMMUNITY = "pyannote/speaker-diarization-community-1"
+WHISPER_SIZES = (
+    "large-v3-turbo", "large-v3", "large-v2", "large-v1", "medium", "small", "base", "tiny",
+    "medium.en", "small.en", "base.en", "tiny.en",
+)  # fmt: skip
+"""Best first; those that know English only come last."""
+
+
+def pyannote_folder(model: str, settings: Settings) -> Path | None:
+    """The folder with a diarization pipeline's `config.yaml`: a path, one in `PORTRAYAL_HOME/models`, or the hub's cache."""
+    name = model.rsplit("/", 1)[-1]
+    candidates = [Path(model).expanduser(), settings.models_dir / "pyannote" / name, settings.models_dir / name]
+    snapshots = hub_cache() / f"models--{model.replace('/', '--')}" / "snapshots"
+    candidates += sorted(snapshots.glob("*")) if snapshots.is_dir() else []
+    return next((folder for folder in candidates if (folder / "config.yaml").is_file()), None)
+
+
+def whisper_file(name: str | None, settings: Settings) -> Path | None:
+    """A checkpoint by path or size name; the best one that is there when `name` is None."""
+    if name is not None and Path(name).expanduser().is_file():
+        return Path(name).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
+    aliases = {"turbo": "large-v3-turbo", "large": "large-v3"}
+    for size in WHISPER_SIZES if name is None else (aliases.get(name, name),):
+        for folder in (settings.models_dir / "whisper", cache):
+            if (folder / f"{size}.pt").is_file():
+                return folder / f"{size}.pt"
+    return None
+
+
+def hub_cache() -> Path:
+    """Where huggingface_hub keeps downloads, by the same environment variables."""
+    if direct := os.environ.get("HF_HUB_CACHE"):
+        return Path(direct).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
