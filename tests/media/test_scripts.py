@@ -476,3 +476,12 @@ def test_the_shipped_example_is_read():
         assert {"en", "es", "hi"} <= set(script.languages)
         assert 2 <= len(script.source.speakers) <= 3
         assert 40 <= sum(len(turn.text.split()) for turn in script.source.turns) <= 65
+
+
+def test_the_examples_in_the_formats_description_are_read():
+    description = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", description, re.DOTALL | re.MULTILINE)
+    begins = {"text": "# a comment", "yaml": "title:", "vtt": "WEBVTT", "srt": "1\n"}
+    for kind, beginning in begins.items():
+        (example,) = [block for block in blocks if block.startswith(beginning)]
+        assert parse_script(example, kind, "x").source.speakers == ("Maya", "Leo")
