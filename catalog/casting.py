@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, case, func, literal, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, Integer, Select, String, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, joinedload
 
 from catalog.portraits import find_portrait, require_rights, usable
@@ -109,20 +109,20 @@ def cast_speakers(
     _check(requests)
     lock_production(session, production_id)
     at = now()
-    cast = {
+    earlier = {
         one.speaker: one
         for one in session.scalars(
             _castings(production_id).execution_options(populate_existing=True)  # what others cast before the lock
         )
     }
     wished = _wished(session, requests, at)
-    decided, lost = _kept(session, requests, cast, wished, at)
+    decided, lost = _kept(session, requests, earlier, wished, at)
     missing = sorted((one for one in requests if one.speaker not in decided), key=lambda one: one.speaker)
     if missing:
         taken = {one.portrait_id for one in decided.values()}
         # Speakers of this production who are not asked for now keep their portraits, as long as there are enough.
         asked = {one.speaker for one in requests}
-        held = {one.portrait_id for speaker, one in cast.items() if speaker not in asked}
+        held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
         candidates = _candidates(session, production_id, seed, missing, taken | held, at)
         if held and _count(candidates) < len(missing):
             candidates = _candidates(session, production_id, seed, missing, taken, at)
@@ -138,7 +138,7 @@ def cast_speakers(
             decided[request.speaker] = CastingDecision(
                 request.speaker, choice.slug, choice.id, _score(request, choice), reason
             )
-    _store(session, production_id, cast, decided)
+    _store(session, production_id, earlier, decided)
     return [decided[one.speaker] for one in requests]
 
 
@@ -213,18 +213,18 @@ def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime) 
 def _kept(
     session: Session,
     requests: Sequence[CastingRequest],
-    cast: dict[str, Casting],
+    earlier: dict[str, Casting],
     wished: dict[str, Portrait],
     at: datetime,
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
-    earlier = [one.portrait_id for one in cast.values()]
-    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(earlier), usable(at))))
+    portraits = [one.portrait_id for one in earlier.values()]
+    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at))))
     wished_ids = {portrait.id for portrait in wished.values()}
     decided: dict[str, CastingDecision] = {}
     lost: dict[str, list[str]] = {}
     for speaker in (one.speaker for one in requests):
-        before, wish = cast.get(speaker), wished.get(speaker)
+        before, wish = earlier.get(speaker), wished.get(speaker)
         if wish is not None and (before is None or before.portrait_id != wish.id):
             decided[speaker] = CastingDecision(speaker, wish.slug, wish.id, 1.0, "wished for")
         elif before is not None and before.portrait_id not in usable_ids:
@@ -265,9 +265,14 @@ def _candidates(
         .where(usable(at), Portrait.id.not_in(sorted(taken)))
         .cte("free")
     )
+    kind = (free.c.presentation, free.c.age_band, free.c.languages)
+    kinds = select(*kind, func.count().label("portraits")).group_by(*kind).cte("kinds")
     limit = len(requests) + _SPARE_CANDIDATES
     best = union_all(
-        *(_best(free, index, request, f"{production_id}\n{seed}", limit) for index, request in enumerate(requests))
+        *(
+            _best(free, kinds, index, request, f"{production_id}\n{seed}\n{request.speaker}", limit)
+            for index, request in enumerate(requests)
+        )
     ).subquery()
     rows = session.execute(
         select(best, Portrait)
@@ -276,49 +281,65 @@ def _candidates(
     )
     found: list[list[_Candidate]] = [[] for _ in requests]
     for row in rows:
-        found[row.request].append(
-            _Candidate(
-                row.id, row.slug, row.fit, row.uses, row.draw, row.equals, bool(row.speaks), _looks_of(row.Portrait)
-            )
+        candidate = _Candidate(
+            id=row.id,
+            slug=row.slug,
+            fit=row.fit,
+            uses=row.uses,
+            draw=row.draw,
+            equals=int(row.equals),
+            speaks=bool(row.speaks),
+            looks=_looks_of(row.Portrait),
         )
+        found[row.request].append(candidate)
     return found
 
 
-def _best(free: Any, index: int, request: CastingRequest, salt: str, limit: int) -> Select[Any]:
-    """The candidates of one request, best first."""
-    languages = free.c.languages
-    primary = _primary(request.language)
-    speaks: ColumnElement[bool] = literal(False)
-    fit: ColumnElement[int] = literal(0, Integer)
-    if request.gender is not None:
-        fit = fit + _grade(free.c.presentation, request.gender, _near_genders(request.gender), _GENDER, _GENDER_NEAR)
-    if request.age is not None:
-        fit = fit + _grade(free.c.age_band, request.age, _near_ages(request.age), _AGE, _AGE_NEAR)
-    if request.pitch_class in _SUITS:
-        suits = _SUITS[request.pitch_class]
-        fit = fit + _grade(free.c.presentation, suits, _near_genders(suits), _PITCH, _PITCH_NEAR)
-    if primary is not None:
-        speaks = or_(languages.like(f'%"{primary}"%'), languages.like(f'%"{primary}-%'))
-        fit = fit + case((languages == "[]", _LANGUAGE_ANY), (speaks, _LANGUAGE), else_=0)
+def _best(free: CTE, kinds: CTE, index: int, request: CastingRequest, salt: str, limit: int) -> Select[Any]:
+    """The candidates of one request, best first. `kinds` says how many portraits of a kind are free."""
     # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
-    digest = hashlib.sha256(f"{salt}\n{request.speaker}".encode()).digest()
+    digest = hashlib.sha256(salt.encode()).digest()
     factor = 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1)
     shift = int.from_bytes(digest[8:16], "big") % LOTS
     draw = (free.c.lot * factor + shift) % LOTS
+    columns = (free.c.id, free.c.slug, free.c.uses, draw.label("draw"))
     fitted = select(
-        free.c.id, free.c.slug, free.c.uses, fit.label("fit"), draw.label("draw"), speaks.label("speaks")
+        *columns, _fit(free, request).label("fit"), _speaks(free, request.language).label("speaks")
     ).subquery()
-    ordered = (
-        select(
-            literal(index, Integer).label("request"),
-            fitted,
-            func.count().over(partition_by=fitted.c.fit).label("equals"),
-        )
+    top = (
+        select(fitted)
         .order_by(fitted.c.fit.desc(), fitted.c.uses, fitted.c.draw, fitted.c.slug)
         .limit(limit)
         .subquery()
     )
-    return select(ordered)
+    equals = select(func.sum(kinds.c.portraits)).where(_fit(kinds, request) == top.c.fit).scalar_subquery()
+    return select(literal(index, Integer).label("request"), top, equals.label("equals"))
+
+
+def _fit(portraits: CTE, request: CastingRequest) -> ColumnElement[int]:
+    """Points."""
+    fit: ColumnElement[int] = literal(0, Integer)
+    if request.gender is not None:
+        near = _near_genders(request.gender)
+        fit = fit + _grade(portraits.c.presentation, request.gender, near, _GENDER, _GENDER_NEAR)
+    if request.age is not None:
+        fit = fit + _grade(portraits.c.age_band, request.age, _near_ages(request.age), _AGE, _AGE_NEAR)
+    if request.pitch_class in _SUITS:
+        suits = _SUITS[request.pitch_class]
+        fit = fit + _grade(portraits.c.presentation, suits, _near_genders(suits), _PITCH, _PITCH_NEAR)
+    if _primary(request.language) is not None:
+        any_language = portraits.c.languages == "[]"
+        fit = fit + case((any_language, _LANGUAGE_ANY), (_speaks(portraits, request.language), _LANGUAGE), else_=0)
+    return fit
+
+
+def _speaks(portraits: CTE, language: str | None) -> ColumnElement[bool]:
+    """Whether a portrait names the language, or a variety of it, as one that it suits."""
+    primary = _primary(language)
+    if primary is None:
+        return literal(False)
+    named = portraits.c.languages
+    return or_(named.like(f'%"{primary}"%'), named.like(f'%"{primary}-%'))
 
 
 def _grade(column: Any, same: str, near: Sequence[str], points: int, near_points: int) -> ColumnElement[int]:
@@ -475,14 +496,18 @@ def _reasons(
     return reasons
 
 
-def _store(session: Session, production_id: str, cast: dict[str, Casting], decided: dict[str, CastingDecision]) -> None:
+def _store(
+    session: Session, production_id: str, earlier: dict[str, Casting], decided: dict[str, CastingDecision]
+) -> None:
     changed = [
-        one for one in decided.values() if one.speaker not in cast or cast[one.speaker].portrait_id != one.portrait_id
+        one
+        for one in decided.values()
+        if one.speaker not in earlier or earlier[one.speaker].portrait_id != one.portrait_id
     ]
     given = {one.portrait_id for one in changed}
     # A speaker who is not asked for now and whose portrait went to another one is cast again when asked for.
-    gone = [cast[one.speaker] for one in changed if one.speaker in cast]
-    gone += [one for speaker, one in cast.items() if speaker not in decided and one.portrait_id in given]
+    gone = [earlier[one.speaker] for one in changed if one.speaker in earlier]
+    gone += [one for speaker, one in earlier.items() if speaker not in decided and one.portrait_id in given]
     voices = {one.speaker: one.voice for one in gone}
     for casting in gone:
         session.delete(casting)

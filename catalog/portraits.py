@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -88,8 +88,7 @@ def add_portrait(session: Session, facts: PortraitFacts) -> Portrait:
         InputError: a fact is out of range, the slug is taken by another picture, or the picture is there under
             another slug.
     """
-    values = _portrait_values(facts)
-    if _insert(session, facts, values) is None:
+    if not _insert(session, [facts]):
         taken = session.scalar(select(Portrait).where(Portrait.slug == facts.slug))
         if taken is None:
             twin = session.scalars(
@@ -113,12 +112,10 @@ def seed(session: Session, facts: Iterable[PortraitFacts]) -> int:
     """
     wanted = {one.slug: one for one in facts}
     present = set(session.scalars(select(Portrait.slug)))
-    added = 0
+    # In one order everywhere, so that two seeding processes on PostgreSQL cannot wait for one another in a circle.
+    missing = [wanted[slug] for slug in sorted(wanted.keys() - present)]
     with session.begin_nested():
-        # In one order everywhere, so that two seeding processes on PostgreSQL cannot wait for one another in a circle.
-        for slug in sorted(wanted.keys() - present):
-            added += _insert(session, wanted[slug], _portrait_values(wanted[slug])) is not None
-    return added
+        return len(_insert(session, missing))
 
 
 def find_portrait(session: Session, slug: str) -> Portrait:
@@ -236,14 +233,21 @@ def _refusal(session: Session, portrait: Portrait, at: datetime) -> str:
     return f"the consent of '{last.subject}' expired on {last.valid_until:%Y-%m-%d}; renew it or choose another one"
 
 
-def _insert(session: Session, facts: PortraitFacts, values: dict[str, Any]) -> int | None:
-    """Insert the portrait with its consent; None when its slug or its picture is in the catalog already."""
-    statement = insert_into(session, Portrait).values(values).on_conflict_do_nothing().returning(Portrait.id)
-    portrait_id = session.scalar(statement)
-    if portrait_id is not None and facts.consent is not None:
-        consent = _consent_values(facts.consent, f"consent for '{facts.slug}'")
-        session.execute(insert_into(session, Consent).values(portrait_id=portrait_id, **consent))
-    return portrait_id
+def _insert(session: Session, facts: Sequence[PortraitFacts]) -> list[int]:
+    """Insert portraits with their consents, except where the slug or the picture is in the catalog already."""
+    if not facts:
+        return []
+    consents = {
+        one.slug: _consent_values(one.consent, f"consent for '{one.slug}'") for one in facts if one.consent is not None
+    }
+    inserted = session.execute(
+        insert_into(session, Portrait).on_conflict_do_nothing().returning(Portrait.id, Portrait.slug),
+        [_portrait_values(one) for one in facts],
+    ).all()
+    rows = [{"portrait_id": row.id} | consents[row.slug] for row in inserted if row.slug in consents]
+    if rows:
+        session.execute(insert_into(session, Consent), rows)
+    return [row.id for row in inserted]
 
 
 def _portrait_values(facts: PortraitFacts) -> dict[str, Any]:

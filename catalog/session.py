@@ -4,6 +4,7 @@ Many processes may do this at once, on SQLite and on PostgreSQL.
 """
 
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ from media.errors import InputError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-BUSY_SECONDS = 30
-"""How long a writer waits for another one on SQLite."""
+BUSY_SECONDS = 30.0
+"""How long a writer on SQLite waits while no other one gets anything done."""
 _MIGRATION_LOCK = 0x706F727472617921
 """Key of the PostgreSQL advisory lock that lets one process at a time migrate."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -150,16 +151,49 @@ def _open_sqlite(place: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
         options = connection.get_execution_options()
         read_only = bool(options.get("catalog_read_only"))
         # Foreign keys can only be switched between transactions; migrations that rebuild a table need them off.
-        connection.exec_driver_sql(f"PRAGMA foreign_keys = {'OFF' if options.get('catalog_migrating') else 'ON'}")
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
-        # A transaction that reads first and writes later can fail at once when another one wrote in between; one that
-        # takes the write lock at its beginning waits for its turn instead.
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        driver.execute(f"PRAGMA foreign_keys = {'OFF' if options.get('catalog_migrating') else 'ON'}")
+        driver.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        if read_only:
+            driver.execute("BEGIN")
+        else:
+            _begin_writing(driver, path)
 
     return engine
+
+
+def _begin_writing(connection: sqlite3.Connection, path: Path) -> None:
+    """Take the write lock as soon as it is free.
+
+    A transaction that reads first and writes later fails at once when another one wrote in between, so the lock is taken
+    at its beginning. SQLite's own waiting gives up after a fixed time and lets newcomers try more often than those who
+    have waited long, so that some starve when many write. Here all try equally often, and give up only when nobody has
+    got anything done for `BUSY_SECONDS`.
+    """
+    last_change, deadline = None, 0.0
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _busy(error):
+                    raise
+            change = connection.execute("PRAGMA data_version").fetchone()[0]
+            if change != last_change:
+                last_change, deadline = change, time.monotonic() + BUSY_SECONDS
+            elif time.monotonic() > deadline:
+                raise InputError(
+                    f"{path}: another program has kept the catalog locked for {BUSY_SECONDS:.0f} s; end it and try again."
+                )
+            time.sleep(random.uniform(0.002, 0.03))
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def _use_write_ahead_log(path: Path) -> None:
@@ -174,11 +208,15 @@ def _use_write_ahead_log(path: Path) -> None:
                     return
                 raise InputError(f"{path}: this file system cannot hold a SQLite catalog; use a local folder.")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                if not _busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
     finally:
         connection.close()
+
+
+def _busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 @contextmanager
