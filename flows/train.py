@@ -81,7 +81,9 @@ def _report(stage: str) -> Callable[[float], None]:
     return lambda share: _listener(stage, share) if _listener else None
 
 
-@flow(name="train", description="Train an EMO checkpoint on drawn presenters and invented speech.", persist_result=False)
+@flow(
+    name="train", description="Train an EMO checkpoint on drawn presenters and invented speech.", persist_result=False
+)
 def train(run: Path, plan: dict[str, int] | None = None, size: str = "starter", processes: int = 2) -> Path:
     """Audio encoder, codec, scenes, then EMO's three stages. Run it again after a kill, and it goes on.
 

@@ -219,18 +219,24 @@ def train_codec(
     pictures, faces, mouths = _pictures(run, plan.pictures, size.image)
     while not stage.done:
         rng = stage.rng()
-        small = rng.random() < 0.7
-        count = 16 if small else 4
+        kind = rng.choice(["mouth", "face", "whole"], p=[0.5, 0.3, 0.2])
+        count = {"mouth": 24, "face": 14, "whole": 4}[kind]
         rows, moments = rng.integers(0, len(pictures), count), rng.integers(1, PICTURES_EACH, count)
         weight = torch.ones(count, 1, size.image, size.image)
         for i, row in enumerate(rows):
             _fill(weight[i, 0], tuple(faces[row].tolist()), 3.0)
-            _fill(weight[i, 0], tuple(mouths[row].tolist()), 6.0)
+            _fill(weight[i, 0], tuple(mouths[row].tolist()), 8.0)
         portraits, frames = pictures[rows, 0], pictures[rows, moments]
-        if small:  # half the side, somewhere over the face
-            crop = size.image // 2
-            top, left = int(rng.integers(5, 9)) * size.image // 16, int(rng.integers(2, 7)) * size.image // 16
-            window = (..., slice(top, top + crop), slice(left, left + crop))
+        if (
+            kind != "whole"
+        ):  # a square on the grid of the latents, so that a crop has the code that the whole picture has
+            unit, tokens = size.image // 16, {"mouth": 6, "face": 8}[kind]
+            top, left = (
+                (rng.integers(8, 10), rng.integers(4, 7))
+                if kind == "mouth"
+                else (rng.integers(2, 8), rng.integers(2, 7))
+            )
+            window = (..., slice(top * unit, (top + tokens) * unit), slice(left * unit, (left + tokens) * unit))
             portraits, frames, weight = portraits[window], frames[window], weight[window]
         portraits, frames = portraits.float() / 127.5 - 1, frames.float() / 127.5 - 1
         features, still = codec.read(portraits)
@@ -584,7 +590,12 @@ def train_stages(
 
 
 def save_checkpoint(
-    parts: dict[str, object], codec: PortraitCodec, encoder: MelAudioEncoder, scale: list[float], spread: Spread, folder: Path
+    parts: dict[str, object],
+    codec: PortraitCodec,
+    encoder: MelAudioEncoder,
+    scale: list[float],
+    spread: Spread,
+    folder: Path,
 ) -> None:
     """Write the diffusers folder of a checkpoint, weights in half precision; written aside, then renamed."""
     from models.emo.pipeline import EMOPipeline

@@ -1,0 +1,201 @@
+"""The network's parts, at a size that learns nothing but runs in milliseconds."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.emo import networks
+from models.emo.attention import Conditioning, motion_blocks, transformer_blocks
+from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
+from models.emo.backbone import no_motion
+from models.emo.denoising import Spread, precondition, signal_and_noise
+from models.emo.face_locator import face_mask
+from models.emo.pipeline import EMOPipeline, blink_track
+
+FACE = (0.25, 0.2, 0.75, 0.8)
+
+
+def tiny_pipeline(seed: int = 0) -> EMOPipeline:
+    torch.manual_seed(seed)
+    size, encoder = networks.TINY, MelAudioEncoder(channels=32)
+    parts = networks.networks(size, encoder)
+    for module in parts["backbone"].modules():  # motion modules that do something, unlike before training
+        if hasattr(module, "proj_out") and hasattr(module, "transformer_blocks"):
+            torch.nn.init.normal_(module.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(parts["face_locator"].conv_out.weight, std=0.1)
+    return EMOPipeline(
+        codec=networks.codec(size),
+        audio_encoder=encoder,
+        **parts,
+        image_size=size.image,
+        latent_scale=[1.0] * size.latent_channels,
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> EMOPipeline:
+    return tiny_pipeline()
+
+
+@pytest.fixture(scope="module")
+def portrait() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def voice() -> np.ndarray:
+    t = np.arange(16_000) / 16_000
+    return (0.3 * np.sin(2 * np.pi * 200 * t) * (np.sin(2 * np.pi * 3 * t) > 0)).astype(np.float32)
+
+
+@pytest.mark.parametrize("frames", [1, 12, 13, 30])
+def test_a_segment_has_exactly_the_frames_asked_for(pipeline, portrait, voice, frames):
+    assert pipeline(portrait, voice, FACE, frames).frames.shape == (frames, 64, 64, 3)
+
+
+def test_frames_come_clip_by_clip(pipeline, portrait, voice):
+    assert [len(clip) for clip in pipeline.stream(portrait, voice, FACE, 30)] == [12, 12, 6]
+
+
+def test_equal_seeds_give_equal_frames_and_others_do_not(pipeline, portrait, voice):
+    one, two, other = (pipeline(portrait, voice, FACE, 14, seed=seed).frames for seed in (1, 1, 2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_a_saved_pipeline_generates_the_same(pipeline, portrait, voice, tmp_path):
+    pipeline.save_pretrained(tmp_path)
+    loaded = EMOPipeline.from_pretrained(tmp_path)
+    expected = pipeline(portrait, voice, FACE, 14).frames.astype(int)
+    assert np.abs(loaded(portrait, voice, FACE, 14).frames - expected).max() <= 1
+
+
+def test_a_portrait_that_is_not_square_is_refused(pipeline, voice):
+    with pytest.raises(ValueError, match="side"):
+        pipeline(np.zeros((64, 48, 3), np.uint8), voice, FACE, 4)
+
+
+def backbone_output(pipeline, **changes):
+    generator = torch.Generator().manual_seed(5)
+    size = networks.TINY
+    rand = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
+    side, channels = size.latent, size.latent_channels
+    reference = pipeline.reference_net.read(rand(1, channels + size.codec[-1], side, side))
+    inputs = {
+        "sample": rand(1, channels + size.codec[-1], 12, side, side),
+        "tokens": rand(12, 5, size.tokens),
+        "face": pipeline.face_locator(face_mask(FACE, size.image)),
+        "embedding": rand(12, 4 * size.blocks[0]),
+        "speed": pipeline.speed_layers(torch.full((1, 12), 5.0)),
+        "motion": no_motion(reference, 4),
+        "reference": reference,
+        "cache": None,
+        **changes,
+    }
+    pipeline.backbone.attend_to(Conditioning(inputs["reference"], inputs["motion"], inputs["speed"], inputs["cache"]))
+    return pipeline.backbone(
+        inputs["sample"], torch.tensor([500]), inputs["tokens"], inputs["face"], inputs["embedding"]
+    ).detach()
+
+
+def test_everything_that_conditions_the_backbone_changes_its_output(pipeline):
+    plain = backbone_output(pipeline)
+    size = networks.TINY
+    past = {
+        name: torch.randn(1, 4, value.shape[1], value.shape[2])
+        for name, value in pipeline.reference_net.features.items()
+    }
+    for change in (
+        {"tokens": torch.randn(12, 5, size.tokens)},
+        {"face": pipeline.face_locator(face_mask((0.0, 0.0, 0.4, 0.4), size.image))},
+        {"embedding": torch.zeros(12, 4 * size.blocks[0])},
+        {"speed": pipeline.speed_layers(torch.full((1, 12), 25.0))},
+        {"motion": past},
+        {"reference": {name: torch.randn_like(value) for name, value in pipeline.reference_net.features.items()}},
+    ):
+        assert not torch.allclose(backbone_output(pipeline, **change), plain, atol=1e-5), list(change)
+
+
+def test_keys_and_values_that_are_kept_are_the_ones_computed_anew(pipeline):
+    cache: dict = {}
+    first = backbone_output(pipeline, cache=cache)
+    assert len(cache) == 2 * len(list(transformer_blocks(pipeline.backbone)))
+    assert torch.equal(backbone_output(pipeline, cache=cache), first)
+    assert torch.allclose(first, backbone_output(pipeline), atol=1e-6)
+
+
+def test_backbone_and_reference_net_name_their_blocks_alike(pipeline):
+    spatial = [name for name, _ in transformer_blocks(pipeline.backbone)]
+    assert spatial == [name for name, _ in transformer_blocks(pipeline.reference_net)]
+    assert set(spatial) <= {name for name, _ in motion_blocks(pipeline.backbone)}
+
+
+def test_the_codec_keeps_a_portrait_exactly_where_nothing_changes(pipeline):
+    codec = pipeline.codec
+    portrait = torch.rand(2, 3, 64, 64) * 2 - 1
+    _, still = codec.read(portrait)
+    assert codec.encode(portrait, portrait, still).abs().max() == 0
+
+
+@given(st.integers(1, 999), st.floats(0.05, 2.0))
+@settings(max_examples=50, deadline=None)
+def test_the_skip_gives_back_the_expected_latents_when_nothing_is_predicted(step, spread):
+    """With F = 0 the estimate is the best linear one: E[z | x_t] of a normal z with that spread."""
+    a, b = signal_and_noise(_scheduler(), torch.tensor([step]))
+    x_t = torch.ones(1, 1, 1, 1, 1)
+    _, skip, out = precondition(x_t, a, b, torch.tensor(spread))
+    gain = (a * spread**2 / (a**2 * spread**2 + b**2)).item()
+    assert skip.item() == pytest.approx(gain, rel=1e-4, abs=1e-6)
+    assert out.item() <= spread + 1e-4
+
+
+def _scheduler():
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(beta_schedule="squaredcos_cap_v2", rescale_betas_zero_snr=True)
+
+
+def test_latents_far_from_the_face_are_expected_to_be_still():
+    spread = Spread(1.0, 0.2).map(face_mask(FACE, 64), 16)
+    assert spread.shape == (1, 1, 1, 16, 16)
+    assert spread[0, 0, 0, 8, 8] == pytest.approx(1.0)
+    assert spread[0, 0, 0, 0, 0] == pytest.approx(0.2)
+
+
+@given(st.integers(1, 40_000))
+@settings(max_examples=25, deadline=None)
+def test_any_sound_gives_one_feature_row_a_frame(samples):
+    encoder = _ENCODER
+    with torch.no_grad():
+        features = encoder.encode(torch.randn(samples) * 0.1, frames := max(1, samples * 25 // 16_000))
+    assert features.shape == (frames, encoder.feature_size)
+    assert torch.isfinite(features).all()
+
+
+_ENCODER = MelAudioEncoder(channels=32)
+
+
+def test_silence_is_silent_however_long():
+    mel = log_mel(torch.zeros(16_000))
+    assert mel.shape == (80, 100)
+    assert mel.max() == -1
+
+
+def test_the_level_of_a_recording_hardly_matters():
+    sound = torch.randn(16_000) * torch.linspace(0.02, 0.4, 16_000)
+    assert (log_mel(sound) - log_mel(sound * 0.5)).abs().mean() < 0.05
+
+
+def test_a_window_holds_the_frame_and_its_neighbours():
+    windows = frame_windows(torch.arange(6.0)[:, None])
+    assert windows[3, :, 0].tolist() == [1, 2, 3, 4, 5]
+    assert windows[0, :, 0].tolist() == [0, 0, 0, 1, 2]
+
+
+def test_eyes_blink_a_natural_number_of_times_and_open_again():
+    track = blink_track(25 * 60, 25, np.random.default_rng(0))
+    blinks = int(((track[1:] == 1.0) & (track[:-1] < 1.0)).sum())
+    assert 12 <= blinks <= 30
+    assert track[:12].max() == 0

@@ -1,0 +1,108 @@
+"""Training runs end to end, can be killed anywhere, and its data is the same every time. All at a size that learns nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.emo import corpus, networks, training
+from models.emo.audio import MelAudioEncoder
+from models.emo.pipeline import EMOPipeline
+
+PLAN = training.Plan(
+    utterances=4,
+    audio_steps=4,
+    pictures=2,
+    codec_steps=4,
+    scenes=32,
+    crop_steps=2,
+    image_steps=1,
+    video_steps=2,
+    speed_steps=1,
+)
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_at(share: float):
+    def progress(done: float) -> None:
+        if done >= share:
+            raise KilledError
+
+    return progress
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of the whole training."""
+    folder = tmp_path_factory.mktemp("run")
+    encoder = training.train_audio_encoder(folder, PLAN)
+    codec = training.train_codec(folder, PLAN, networks.TINY)
+    training.write_shards(folder, range(1), codec, encoder, networks.TINY)
+    parts, scale, spread = training.train_stages(folder, PLAN, encoder, networks.TINY)
+    training.save_checkpoint(parts, codec, encoder, scale, spread, folder / "checkpoint")
+    return folder
+
+
+def test_a_run_leaves_a_checkpoint_that_generates(run):
+    pipeline = EMOPipeline.from_pretrained(run / "checkpoint", dtype=torch.float32)
+    portrait = np.full((64, 64, 3), 128, np.uint8)
+    frames = pipeline(portrait, np.zeros(16_000, np.float32), (0.25, 0.2, 0.75, 0.8), 13).frames
+    assert frames.shape == (13, 64, 64, 3)
+
+
+def test_the_log_counts_cpu_seconds_of_every_stage(run):
+    lines = (run / "log.csv").read_text().splitlines()
+    assert lines[0] == "stage,step,cpu_seconds,figure,value"
+    assert {line.split(",")[0] for line in lines[1:]} == {"audio", "codec", "crop", "image", "video", "speed"}
+
+
+def test_training_that_was_killed_ends_with_the_weights_of_training_that_was_not(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    with pytest.raises(KilledError):
+        training.train_audio_encoder(tmp_path, PLAN, killed_at(0.5))
+    resumed = training.train_audio_encoder(tmp_path, PLAN)
+    straight = MelAudioEncoder()
+    straight.load_state_dict(_weights(run / "audio.pt", "audio_encoder."))
+    for (name, one), two in zip(resumed.state_dict().items(), straight.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def _weights(path, prefix):
+    return {k.removeprefix(prefix): v for k, v in torch.load(path, weights_only=True)["average"].items()}
+
+
+def test_a_finished_stage_is_not_trained_again(run):
+    before = (run / "log.csv").read_text()
+    training.train_codec(run, PLAN, networks.TINY)
+    assert (run / "log.csv").read_text() == before
+
+
+def test_shards_that_exist_are_not_drawn_again(run):
+    path = run / "scenes" / "00000.pt"
+    before = path.stat().st_mtime_ns
+    training.write_shards(run, range(1), None, None, networks.TINY)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_scene_is_the_same_every_time():
+    one, two = training.training_scene(5), training.training_scene(5)
+    assert np.array_equal(one.poses, two.poses)
+    assert np.array_equal(one.utterance.samples, two.utterance.samples)
+    assert np.array_equal(corpus.frames_of(one, 3, 1, 64), corpus.frames_of(two, 3, 1, 64))
+
+
+def test_evaluation_uses_presenters_and_sentences_that_training_does_not():
+    scenes = corpus.held_out_scenes(5)
+    trained = {training.training_scene(seed).presenter for seed in range(64)}
+    assert not trained & {scene.presenter for scene in scenes}
+    assert corpus.HELD_OUT_LANGUAGE not in corpus.LANGUAGES
+
+
+def test_augmentation_changes_the_sound_and_keeps_its_length():
+    samples = corpus.training_utterance(1).samples
+    changed = corpus.augmented(samples, np.random.default_rng(0))
+    assert changed.shape == samples.shape
+    assert np.abs(changed).max() <= 4
+    assert not np.allclose(changed, samples)
