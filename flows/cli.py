@@ -28,18 +28,33 @@ app = typer.Typer(
 app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_models.app, name="models")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
-Source = Annotated[Path, typer.Argument(help="A script (.txt .yaml .vtt .srt) or a recording (.wav .mp3 .m4a .mp4 ...).")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on stdout and nothing else there."),
+]
+Source = Annotated[
+    Path,
+    typer.Argument(help="A script (.txt .yaml .vtt .srt) or a recording (.wav .mp3 .m4a .mp4 ...)."),
+]
 Languages = Annotated[
-    list[str] | None, typer.Option("--lang", metavar="TAG", help="Language to produce (repeatable). Default: the source's.")
+    list[str] | None,
+    typer.Option(
+        "--lang",
+        metavar="TAG",
+        help="Language to produce (repeatable). Default: the source's.",
+    ),
 ]
 Layout = Annotated[
-    Literal["spotlight", "gallery"] | None,
-    typer.Option(help="Speaker fills the frame, or everyone in a grid. Default: spotlight for scripts, gallery for recordings."),
+    Literal["spotlight", "gallery", "duet"] | None,
+    typer.Option(
+        help="The speaker fills the frame, everyone in a grid, or two side by side. "
+        "Default: spotlight for scripts, gallery for recordings."
+    ),
 ]
 Aspect = Annotated[Literal["16:9", "9:16", "1:1"], typer.Option(help="Shape of the picture.")]
 Cast = Annotated[
-    list[str] | None, typer.Option("--cast", metavar="NAME=PORTRAIT", help="Portrait for a speaker (repeatable).")
+    list[str] | None,
+    typer.Option("--cast", metavar="NAME=PORTRAIT", help="Portrait for a speaker (repeatable)."),
 ]
 Engines = Annotated[
     list[str] | None,
@@ -51,22 +66,42 @@ Engines = Annotated[
     ),
 ]
 Captions = Annotated[
-    Literal["burn", "sidecar", "both", "none"], typer.Option(help="Captions in the picture, as .vtt and .srt, or both.")
+    Literal["burn", "sidecar", "both", "none"],
+    typer.Option(help="Captions in the picture, as .vtt and .srt, or both."),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps. Default: the checkpoint's.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, max=1000, help="Denoising steps. Default: the checkpoint's."),
+]
 HeadSpeed = Annotated[
-    float | None, typer.Option(min=0.0, max=360.0, help="Head speed, degrees a second. Default: the checkpoint's.")
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=360.0,
+        help="Head speed, degrees a second. Default: the checkpoint's.",
+    ),
 ]
-Fps = Annotated[int | None, typer.Option(min=1, max=60, help="Frames a second. Default: the checkpoint's.")]
+Fps = Annotated[
+    int | None,
+    typer.Option(min=1, max=60, help="Frames a second. Default: the checkpoint's."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
-SpeakerCount = Annotated[int | None, typer.Option("--speakers", min=1, max=32, help="How many speakers a recording has.")]
+SpeakerCount = Annotated[
+    int | None,
+    typer.Option("--speakers", min=1, max=32, help="How many speakers a recording has."),
+]
 MinSpeakers = Annotated[int | None, typer.Option(min=1, max=32, help="At least so many speakers.")]
 MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=32, help="At most so many speakers.")]
 Transcript = Annotated[
     Path | None,
-    typer.Option(help="What is said in a recording (.vtt .srt .stm .json .txt). Default: a file of the same name beside it."),
+    typer.Option(
+        help="What is said in a recording (.vtt .srt .stm .json .txt). Default: a file of the same name beside it."
+    ),
 ]
-Rttm = Annotated[Path | None, typer.Option(help="Who speaks when in a recording (.rttm), instead of diarization.")]
+Rttm = Annotated[
+    Path | None,
+    typer.Option(help="Who speaks when in a recording (.rttm), instead of diarization."),
+]
 Name = Annotated[str | None, typer.Option(help="Name of the result files. Default: the source's.")]
 
 
@@ -80,9 +115,18 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback for errors (anywhere on the line).")] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show a traceback for errors (anywhere on the line)."),
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version and end.",
+        ),
     ] = False,
 ) -> None:
     pass
@@ -92,10 +136,18 @@ def _root(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the videos.")] = Path("out/demo"),
     lang: Annotated[
-        list[str] | None, typer.Option("--lang", metavar="TAG", help="Languages of the script (repeatable). Default: en, es.")
+        list[str] | None,
+        typer.Option(
+            "--lang",
+            metavar="TAG",
+            help="Languages of the script (repeatable). Default: en, es.",
+        ),
     ] = None,
     engine: Engines = None,
-    short: Annotated[bool, typer.Option("--short", help="Only the first seconds of each, for a quick look.")] = False,
+    short: Annotated[
+        bool,
+        typer.Option("--short", help="Only the first seconds of each, for a quick look."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Make a video of the shipped script, and one of a real telephone conversation."""
@@ -108,6 +160,7 @@ def demo(
         print_json(made.as_json())
     else:
         print_demo(made)
+    _end_incomplete(made.problems)
 
 
 @app.command()
@@ -139,15 +192,12 @@ def produce(
 
     request = _request(locals())
     with progress_on_stderr(show=not json):
-        production = produce_here(request)
+        production = produce_here(request)[0]
     if json:
         print_json(production.as_json())
     else:
         print_production(production)
-    if production.status != "finished":
-        for problem in production.problems:
-            print(f"portrayal: {problem}", file=sys.stderr)
-        raise typer.Exit(2)
+    _end_incomplete(production.problems)
 
 
 @app.command()
@@ -214,6 +264,13 @@ def doctor(json: JsonOption = False) -> None:
         raise typer.Exit(3)
 
 
+def _end_incomplete(problems: Sequence[str]) -> None:
+    for problem in problems:
+        print(f"portrayal: {problem}", file=sys.stderr)
+    if problems:
+        raise typer.Exit(2)
+
+
 def _request(options: dict[str, Any]) -> "ProductionRequest":
     from tasks.request import checked_request
 
@@ -277,7 +334,10 @@ def run(arguments: Sequence[str]) -> int:
             if not error.format_message():
                 return 1
             return _complain(f"{error.format_message().rstrip('.')}; see `portrayal --help`.", 1)
-        return _complain(f"unexpected {type(error).__name__}: {error} (run again with --debug for details).", 2)
+        return _complain(
+            f"unexpected {type(error).__name__}: {error} (run again with --debug for details).",
+            2,
+        )
 
 
 def _complain(sentence: str, code: int) -> int:

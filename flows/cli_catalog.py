@@ -1,6 +1,5 @@
 """`portrayal catalog`: the portraits, their rights, and who would be cast as whom."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +14,25 @@ app = typer.Typer(help="Portraits, their rights, and who is cast as whom.", no_a
 consent_app = typer.Typer(help="Who allowed the use of a portrait, until when.", no_args_is_help=True)
 app.add_typer(consent_app, name="consent")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
-Slug = Annotated[str, typer.Argument(metavar="PORTRAIT", help="Slug of the portrait, as `catalog list` shows it.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on stdout and nothing else there."),
+]
+Slug = Annotated[
+    str,
+    typer.Argument(metavar="PORTRAIT", help="Slug of the portrait, as `catalog list` shows it."),
+]
 
 
 @app.command("list")
 def list_(
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="TRAIT=VALUE", help="Only such portraits, e.g. presentation=feminine (repeatable)."),
+        typer.Option(
+            "--where",
+            metavar="TRAIT=VALUE",
+            help="Only such portraits, e.g. presentation=feminine (repeatable).",
+        ),
     ] = None,
     usable: Annotated[bool, typer.Option("--usable", help="Only portraits that may be used now.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Retired portraits, too.")] = False,
@@ -48,14 +57,21 @@ def list_(
     if json:
         print_json(rows)
         return
+    shown = ("slug", "name", "presentation", "age_band", "skin", "hair", "clothing", "style")
     print_table(
         f"{len(rows)} portraits",
-        ("Portrait", "Name", "Presentation", "Age", "Skin", "Hair", "Clothing", "Style", "Retired"),
-        [
-            tuple(row[key] for key in ("slug", "name", "presentation", "age_band", "skin", "hair", "clothing", "style"))
-            + ((row["retired_at"] or "")[:10],)
-            for row in rows
-        ],
+        (
+            "Portrait",
+            "Name",
+            "Presentation",
+            "Age",
+            "Skin",
+            "Hair",
+            "Clothing",
+            "Style",
+            "Retired",
+        ),
+        [(*(row[key] for key in shown), (row["retired_at"] or "")[:10]) for row in rows],
     )
 
 
@@ -98,7 +114,11 @@ def show(slug: Slug, json: JsonOption = False) -> None:
         print_json(facts)
         return
     consents = facts.pop("consents")
-    print_table(facts.pop("name"), ("", ""), [(key.replace("_", " "), _shown(value)) for key, value in facts.items()])
+    print_table(
+        facts.pop("name"),
+        ("", ""),
+        [(key.replace("_", " "), _shown(value)) for key, value in facts.items()],
+    )
     print_table(
         "Consents",
         ("No.", "Subject", "Scope", "From", "Until", "Revoked"),
@@ -120,7 +140,12 @@ def show(slug: Slug, json: JsonOption = False) -> None:
 def cast(
     source: Annotated[Path, typer.Argument(help="A script or a recording.")],
     wish: Annotated[
-        list[str] | None, typer.Option("--cast", metavar="NAME=PORTRAIT", help="Portrait for a speaker (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--cast",
+            metavar="NAME=PORTRAIT",
+            help="Portrait for a speaker (repeatable).",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the production. Default: the source's.")] = None,
     json: JsonOption = False,
@@ -200,9 +225,17 @@ def consent_add(
     subject: Annotated[str, typer.Option(help="Whose face it is.")],
     scope: Annotated[str, typer.Option(help="What it may be used for.")] = "any use",
     document: Annotated[str, typer.Option(help="Where the signed document is.")] = "",
-    since: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day or moment. Default: now.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATE", help="First day or moment. Default: now."),
+    ] = None,
     until: Annotated[
-        str | None, typer.Option("--until", metavar="DATE", help="First day or moment without it. Default: without end.")
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="DATE",
+            help="First day or moment without it. Default: without end.",
+        ),
     ] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The face is nobody's.")] = False,
 ) -> None:
@@ -227,7 +260,10 @@ def consent_add(
 @consent_app.command("revoke")
 def consent_revoke(
     number: Annotated[int, typer.Argument(help="Number of the consent, as `catalog show` prints it.")],
-    at: Annotated[str | None, typer.Option(metavar="DATE", help="When it was taken back. Default: now.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="When it was taken back. Default: now."),
+    ] = None,
 ) -> None:
     """Put on record that a consent was taken back."""
     from catalog.portraits import revoke_consent

@@ -21,7 +21,8 @@ def stderr_console() -> "Console":
 def stdout_console() -> "Console":
     from rich.console import Console
 
-    return Console(highlight=False)
+    # A file or a pipe has no width, and tables cannot be read when they are folded to 80 columns.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def print_json(value: object) -> None:
@@ -96,7 +97,14 @@ def progress_on_stderr(*, show: bool = True) -> Iterator[None]:
         with progress.listening(Lines() if show else progress.Silent()):
             yield
         return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<28}"),

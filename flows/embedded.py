@@ -1,7 +1,7 @@
 """Prefect without setting anything up: an embedded server that lives as long as the command that started it.
 
-Importing this module does not import Prefect. `start()` has to be called before anything does, because Prefect reads its
-settings when it is imported. The server runs in a process of its own and ends with its parent, even if that is killed.
+Importing this module does not import Prefect. `start()` has to be called before anything does, because Prefect reads
+its settings when it is imported. The server runs in a process of its own and ends with its parent, even if that is killed.
 """
 
 import asyncio
@@ -158,7 +158,12 @@ def _serve(listener: socket.socket) -> None:
     _create_database()
     import uvicorn
 
-    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, lifespan="on", log_level="error")
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        lifespan="on",
+        log_level="error",
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the catalog; SQLite in `home` when not set."""
     store_url: str | None = None
     """fsspec URL of the artifact store; a folder in `home` when not set."""
-    renderers: int | None = Field(None, ge=0, le=64)
+    renderers: int | None = Field(default=None, ge=0, le=64)
     """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
     hf_token: SecretStr | None = None
     """Hugging Face token, for models that ask for one."""

@@ -1,4 +1,4 @@
-"""The preview engine `still`: it holds the portrait still, so that timing, casting and layout can be looked at in seconds.
+"""The preview engine `still`: it holds the portrait still, so that timing and layout can be looked at in seconds.
 
 It needs no weights, and is the same on every machine. What it makes is a real clip, only not a talking one.
 """
@@ -47,7 +47,10 @@ class StillRenderer:
         """`frames` times the portrait, uint8 (256, 256, 3). Sound, face and settings make no difference to it."""
         from PIL import Image
 
-        picture = np.asarray(Image.fromarray(portrait).resize((SIZE, SIZE), Image.Resampling.LANCZOS), dtype=np.uint8)
+        picture = np.asarray(
+            Image.fromarray(portrait).resize((SIZE, SIZE), Image.Resampling.LANCZOS),
+            dtype=np.uint8,
+        )
         for done in range(1, frames + 1):
             yield picture
             if progress:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.avatars.presenters import Presenter
 
 PORTRAIT_SIZE = 512
-"""Side of the starter portraits in pixels: what layouts show when nobody speaks, and twice what the starter model draws."""
+"""Side of the starter portraits in pixels: more than renderers use, so that a better one needs no new portraits."""
 STARTER_LICENCE = "Apache-2.0"
 STARTER_SOURCE = "drawn by Portrayal (models/avatars)"
 
@@ -33,7 +33,7 @@ class PortraitProblem:
 
 
 def seed_starter_cast(engine: "Engine", store: ArtifactStore) -> int:
-    """Draw the starter cast into a catalog that lacks it; return how many portraits that were. Quick when all are there."""
+    """Draw the starter cast into a catalog that lacks it; return how many portraits that were. Quick when none are."""
     from sqlalchemy import select
 
     from catalog import portraits
@@ -97,7 +97,13 @@ def check_portraits(days: int = 30) -> list[PortraitProblem]:
             except RightsError as error:
                 problems.append(PortraitProblem(portrait.slug, f"within {days} days: {error}", refuses=False))
             if not store.has(portrait.image_key):
-                problems.append(PortraitProblem(portrait.slug, f"no picture at {store.uri(portrait.image_key)}", True))
+                problems.append(
+                    PortraitProblem(
+                        portrait.slug,
+                        f"no picture at {store.uri(portrait.image_key)}",
+                        True,
+                    )
+                )
     return problems
 
 
@@ -109,7 +115,16 @@ def _starter_facts(presenter: "Presenter", store: ArtifactStore) -> "PortraitFac
     attributes = presenter.attributes()
     columns = {
         key: attributes.pop(key)
-        for key in ("presentation", "age_band", "skin", "hair", "glasses", "head_covering", "clothing", "style")
+        for key in (
+            "presentation",
+            "age_band",
+            "skin",
+            "hair",
+            "glasses",
+            "head_covering",
+            "clothing",
+            "style",
+        )
     }
     return PortraitFacts(
         slug=presenter.slug,

@@ -72,13 +72,28 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener = before
 
 
+_parts: dict[str, dict[str, float]] = {}
+
+
 @contextmanager
 def stage(name: str, total: float | None = None) -> Iterator[Advance]:
-    """Announce a stage; call what this yields with how much of `total` is done."""
+    """Announce a stage; call what this yields with how much of `total` is done, or `part` with how much of one piece."""
     listener = _listener
     listener.begin(name, total)
-    yield lambda done: listener.advance(name, done)
+    _parts[name] = {}
+    try:
+        yield lambda done: listener.advance(name, done)
+    finally:
+        del _parts[name]
     listener.end(name)
+
+
+def part(name: str, piece: str, done: float) -> None:
+    """Tell how much is done of one of several pieces that a stage works on at once. Does nothing outside of the stage."""
+    pieces = _parts.get(name)
+    if pieces is not None:
+        pieces[piece] = done
+        _listener.advance(name, sum(list(pieces.values())))
 
 
 def note(text: str) -> None:

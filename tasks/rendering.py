@@ -1,7 +1,7 @@
 """Segments become clips: in one process per processor share or GPU, with the weights loaded once in each.
 
-A renderer process that is killed is replaced, and only the clip that it was working on is lost. Nothing is rendered that
-the artifact store holds already.
+A renderer process that is killed is replaced, and only the clip that it was working on is lost. Nothing is rendered
+that the artifact store holds already.
 """
 
 import io
@@ -16,31 +16,34 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from media.errors import InputError, RenderError
-from media.segment import Clip, Segment
+from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import still
 from tasks import workspace
-from tasks.speeds import record_speed
+from tasks.speeds import record_speed, seconds_per_unit
 
 if TYPE_CHECKING:
     from models.emo.renderer import CheckpointInfo, Renderer
 
+STAGE = "Render the clips"
 DEFAULT_CHECKPOINT = "starter"
 STALLED_SECONDS = 900.0
 """A renderer that finishes no frame for so long hangs, and is killed."""
+LAPTOP_SECONDS_PER_FRAME = 0.2
+STILL_SECONDS_PER_FRAME = 0.005
+STARTING_SECONDS = 10.0
+"""Until a renderer's weights are in memory."""
 _POLL_SECONDS = 0.2
 
-EngineInfo = "CheckpointInfo | still.StillInfo"
 
-
-class RendererLost(RenderError):
+class RendererLostError(RenderError):
     """A renderer process ended in the middle of a clip. The next attempt gets a new one."""
 
 
@@ -71,6 +74,15 @@ def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | 
     return checkpoint_info(DEFAULT_CHECKPOINT if name == "auto" else name, models_dir)
 
 
+def effective_settings(settings: RenderSettings, info: "CheckpointInfo | still.StillInfo") -> RenderSettings:
+    """What is asked for; what the checkpoint does anyway counts as not asked, so that equal clips have equal keys."""
+    return replace(
+        settings,
+        steps=None if settings.steps == info.steps else settings.steps,
+        fps=None if settings.fps == info.fps else settings.fps,
+    )
+
+
 def clip_key(segment_key: str) -> str:
     """Artifact key of a segment's clip."""
     return f"clips/{segment_key}.mp4"
@@ -88,7 +100,7 @@ def find_clip(store: ArtifactStore, segment_key: str) -> Clip | None:
 
 
 def renderer_count(missing: int) -> int:
-    """How many renderers to start for so many clips: one per GPU, or one per share of the processors; 0: in this process.
+    """How many renderers to start for so many clips: one per GPU, or one per processor (8 at most); 0: in this process.
 
     PORTRAYAL_RENDERERS decides if it is set.
     """
@@ -103,7 +115,10 @@ def gpus() -> tuple[str, ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return tuple(one.strip() for one in visible.split(",") if one.strip() and one.strip() != "-1")
-    cards = sorted(Path("/dev").glob("nvidia[0-9]*"), key=lambda card: int(card.name.removeprefix("nvidia")))
+    cards = sorted(
+        Path("/dev").glob("nvidia[0-9]*"),
+        key=lambda card: int(card.name.removeprefix("nvidia")),
+    )
     return tuple(str(index) for index in range(len(cards)))
 
 
@@ -112,7 +127,9 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def render_clip(job: RenderJob, store_url: str, models_dir: Path, on_frame: Callable[[int], None]) -> tuple[Clip, float]:
+def render_clip(
+    job: RenderJob, store_url: str, models_dir: Path, on_frame: Callable[[int], None]
+) -> tuple[Clip, float]:
     """Render one segment into the store, whatever is there; returns the clip and the seconds that passed.
 
     Raises:
@@ -138,11 +155,21 @@ def render_clip(job: RenderJob, store_url: str, models_dir: Path, on_frame: Call
     size = renderer.info.size
     with store.writing(clip_key(key)) as path:
         write_video(
-            renderer.render(portrait, samples, segment.face, segment.settings, job.frames, on_frame), path, job.fps
+            renderer.render(portrait, samples, segment.face, segment.settings, job.frames, on_frame),
+            path,
+            job.fps,
         )
         passed = time.perf_counter() - began
         work = passed if getattr(renderer, "device", "cpu") != "cpu" else time.process_time() - work_began
-        clip = Clip(key, store.uri(clip_key(key)), job.frames, job.fps, size, size, round(work, 3))
+        clip = Clip(
+            key,
+            store.uri(clip_key(key)),
+            job.frames,
+            job.fps,
+            size,
+            size,
+            round(work, 3),
+        )
         # The record comes first: once the clip is there, so is what is known about it.
         with store.writing(_record_key(key)) as record:
             record.write_text(json.dumps(asdict(clip)))
@@ -169,7 +196,7 @@ class Renderers:
             on_frame: called now and then with the number of frames done.
 
         Raises:
-            RendererLost: the renderer's process ended; try again.
+            RendererLostError: the renderer's process ended; try again.
             PortrayalError: the segment cannot be rendered.
         """
         settings = workspace.settings()
@@ -185,7 +212,7 @@ class Renderers:
             finally:
                 self._free.put(slot)
         report(job.frames)
-        record_speed(speed_name(job.segment), clip.frames, passed)
+        record_speed(_speed_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, passed)
         return clip
 
     def close(self) -> None:
@@ -194,9 +221,18 @@ class Renderers:
             slot.stop()
 
 
-def speed_name(segment: Segment) -> str:
-    """What the speed of rendering such a segment is recorded under, in seconds per frame."""
-    return f"render {segment.fingerprint[:16]} steps={segment.settings.steps or 'default'}"
+def estimated_seconds(fingerprint: str, steps: int | None, frames: int, renderers: int) -> float:
+    """How long so many frames will take, by what was measured here, or else by what a laptop takes."""
+    if frames == 0:
+        return 0.0
+    default = STILL_SECONDS_PER_FRAME if fingerprint == still.FINGERPRINT else LAPTOP_SECONDS_PER_FRAME
+    # `renderers` clips are in work at once, as they were when the speed was measured.
+    return STARTING_SECONDS + frames * seconds_per_unit(_speed_name(fingerprint, steps), default) / max(renderers, 1)
+
+
+def _speed_name(fingerprint: str, steps: int | None) -> str:
+    """What seconds per frame are recorded under."""
+    return f"render {fingerprint[:16]} steps={steps or 'default'}"
 
 
 _current: Renderers | None = None
@@ -219,7 +255,7 @@ def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Cli
 
     Raises:
         RightsError: the portrait may not be used any more.
-        RendererLost, PortrayalError: as `Renderers.render`.
+        RendererLostError, PortrayalError: as `Renderers.render`.
     """
     from catalog.portraits import find_portrait, require_rights
     from catalog.session import session_factory
@@ -246,11 +282,18 @@ class _Slot:
     def _start(self) -> None:
         self._shared: Any = self._context.RawArray("q", 2)
         self._pool = ProcessPoolExecutor(
-            1, mp_context=self._context, initializer=_begin, initargs=(self._shared, self._gpu, self._threads)
+            1,
+            mp_context=self._context,
+            initializer=_begin,
+            initargs=(self._shared, self._gpu, self._threads),
         )
 
     def render(
-        self, job: RenderJob, store_url: str, models_dir: Path, report: Callable[[int], None]
+        self,
+        job: RenderJob,
+        store_url: str,
+        models_dir: Path,
+        report: Callable[[int], None],
     ) -> tuple[Clip, float]:
         self._shared[1] = 0
         try:
@@ -260,7 +303,7 @@ class _Slot:
         except BrokenProcessPool:
             self.stop()
             self._start()
-            raise RendererLost(f"{job.label}: the renderer's process was killed (out of memory?)") from None
+            raise RendererLostError(f"{job.label}: the renderer's process was killed (out of memory?)") from None
 
     def _watch(self, future: "Future[tuple[Clip, float]]", report: Callable[[int], None]) -> None:
         seen, last = 0, time.monotonic()
@@ -277,10 +320,8 @@ class _Slot:
 
     def _kill(self) -> None:
         if pid := self._shared[0]:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

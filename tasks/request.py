@@ -11,7 +11,7 @@ from media.segment import RenderSettings
 
 ENGINE_KINDS = ("diarization", "transcription", "alignment", "synthesis", "render")
 
-Layout = Literal["spotlight", "gallery"]
+Layout = Literal["spotlight", "gallery", "duet"]
 Aspect = Literal["16:9", "9:16", "1:1"]
 Captions = Literal["burn", "sidecar", "both", "none"]
 
@@ -21,10 +21,15 @@ class RenderOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int | None = Field(None, ge=1, le=1000, title="Denoising steps")
-    head_speed: float | None = Field(None, ge=0, le=360, title="Head speed", description="Degrees a second")
-    fps: int | None = Field(None, ge=1, le=60, title="Frames a second")
-    seed: int = Field(0, ge=0, title="Seed", description="Seed of the noise; the same seed gives the same clip")
+    steps: int | None = Field(default=None, ge=1, le=1000, title="Denoising steps")
+    head_speed: float | None = Field(default=None, ge=0, le=360, title="Head speed", description="Degrees a second")
+    fps: int | None = Field(default=None, ge=1, le=60, title="Frames a second")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        title="Seed",
+        description="Seed of the noise; the same seed gives the same clip",
+    )
 
     @property
     def settings(self) -> RenderSettings:
@@ -36,9 +41,9 @@ class SpeakerCount(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    exactly: int | None = Field(None, ge=1, le=32, title="Exactly")
-    at_least: int | None = Field(None, ge=1, le=32, title="At least")
-    at_most: int | None = Field(None, ge=1, le=32, title="At most")
+    exactly: int | None = Field(default=None, ge=1, le=32, title="Exactly")
+    at_least: int | None = Field(default=None, ge=1, le=32, title="At least")
+    at_most: int | None = Field(default=None, ge=1, le=32, title="At most")
 
 
 class ProductionRequest(BaseModel):
@@ -47,22 +52,48 @@ class ProductionRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field(title="Source", description="Path of a script or a recording", min_length=1)
-    out: str | None = Field(None, title="Result folder", description="Folder for the videos")
-    name: str | None = Field(None, title="Name", description="Name of the result files; default: the source's")
-    languages: list[str] = Field(default_factory=list, title="Languages", description="BCP 47; none: the source's")
+    out: str | None = Field(default=None, title="Result folder", description="Folder for the videos")
+    name: str | None = Field(
+        default=None,
+        title="Name",
+        description="Name of the result files; default: the source's",
+    )
+    languages: list[str] = Field(
+        default_factory=list,
+        title="Languages",
+        description="BCP 47; none: the source's",
+    )
     layout: Layout | None = Field(
-        None, title="Layout", description="Default: spotlight for scripts, gallery for recordings"
+        default=None,
+        title="Layout",
+        description="Default: spotlight for scripts, gallery for recordings",
     )
-    aspect: Aspect = Field("16:9", title="Shape of the picture")
-    captions: Captions = Field("both", title="Captions", description="Burnt in, as .vtt and .srt, both, or none")
-    cast: dict[str, str] = Field(default_factory=dict, title="Cast", description="Portrait (slug) for each speaker")
+    aspect: Aspect = Field(default="16:9", title="Shape of the picture")
+    captions: Captions = Field(
+        default="both",
+        title="Captions",
+        description="Burnt in, as .vtt and .srt, both, or none",
+    )
+    cast: dict[str, str] = Field(
+        default_factory=dict,
+        title="Cast",
+        description="Portrait (slug) for each speaker",
+    )
     engines: dict[str, str] = Field(
-        default_factory=dict, title="Engines", description=f"Engine by kind: {', '.join(ENGINE_KINDS)}"
+        default_factory=dict,
+        title="Engines",
+        description=f"Engine by kind: {', '.join(ENGINE_KINDS)}",
     )
-    render: RenderOptions = Field(default_factory=RenderOptions, title="Rendering")
+    render: RenderOptions = Field(default=RenderOptions(), title="Rendering")
     speakers: SpeakerCount = Field(default_factory=SpeakerCount, title="Speakers of a recording")
-    transcript: str | None = Field(None, title="Transcript", description="File with what is said in the recording")
-    rttm: str | None = Field(None, title="RTTM", description="File with who speaks when, instead of diarization")
+    transcript: str | None = Field(
+        default=None, title="Transcript", description="File with what is said in the recording"
+    )
+    rttm: str | None = Field(
+        default=None,
+        title="RTTM",
+        description="File with who speaks when, instead of diarization",
+    )
 
     @field_validator("engines")
     @classmethod

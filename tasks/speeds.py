@@ -1,7 +1,6 @@
 """How fast this machine has been, so that a plan can say how long the next production will take."""
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ _HALF_LIFE = 2000.0
 
 
 def seconds_per_unit(what: str, default: float) -> float:
-    """Measured seconds per unit (frame, second of video ...) of a kind of work, `default` when it was never done here."""
+    """Measured seconds per unit (a frame, a second of video) of a kind of work; `default` when it was never done here."""
     entry = _read().get(what)
     return entry["seconds"] / entry["units"] if entry else default
 
@@ -24,13 +23,16 @@ def record_speed(what: str, units: float, seconds: float) -> None:
     speeds = _read()
     before = speeds.get(what, {"units": 0.0, "seconds": 0.0})
     fade = 0.5 ** (units / _HALF_LIFE)
-    speeds[what] = {"units": before["units"] * fade + units, "seconds": before["seconds"] * fade + seconds}
+    speeds[what] = {
+        "units": before["units"] * fade + units,
+        "seconds": before["seconds"] * fade + seconds,
+    }
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".speeds", delete=False) as draft:
             json.dump(speeds, draft, indent=1)
-        os.replace(draft.name, path)
+        Path(draft.name).replace(path)
     except OSError:
         return
 

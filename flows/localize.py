@@ -1,0 +1,108 @@
+"""The flow `localize`: makes the videos that are still missing in languages which a script holds already.
+
+It runs every night. Whoever adds a translation to a script that was produced once finds the video in the morning.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from flows.produce import produce
+from media.errors import PortrayalError, RenderError
+from media.scripts import read_script
+from tasks import workspace
+from tasks.request import ProductionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRendition:
+    """A production whose script holds languages that have no finished video."""
+
+    production_id: str
+    source: str
+    out: str
+    name: str
+    layout: str
+    aspect: str
+    languages: tuple[str, ...]
+
+
+def missing_renditions(limit: int = 100) -> list[MissingRendition]:
+    """Productions of scripts with a finished video, and the languages of the script that have none.
+
+    Scripts that are gone or cannot be read any more are left out.
+    """
+    from catalog.productions import list_productions
+    from catalog.session import session_factory
+
+    found: list[MissingRendition] = []
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        for production in list_productions(session):
+            if len(found) == limit:
+                break
+            if production.source_kind != "script":
+                continue
+            done = {one.language: Path(one.video_path) for one in production.renditions if one.video_path}
+            if not done:
+                continue
+            try:
+                languages = read_script(Path(production.source_name)).languages
+            except PortrayalError:
+                continue
+            missing = tuple(tag for tag in languages if tag not in done or not done[tag].exists())
+            if not missing:
+                continue
+            language, video = next(iter(done.items()))
+            found.append(
+                MissingRendition(
+                    production_id=production.id,
+                    source=production.source_name,
+                    out=str(video.parent),
+                    name=video.stem.removesuffix(f".{language}"),
+                    layout=production.layout,
+                    aspect=production.aspect,
+                    languages=missing,
+                )
+            )
+    return found
+
+
+@flow(
+    name="localize",
+    description="Makes the videos that are still missing in languages which a script holds already.",
+    persist_result=False,
+)
+def localize(limit: int = 100) -> list[str]:
+    """Produce what is missing, one production after another; returns the paths of the new videos.
+
+    Args:
+        limit: productions in one run, the last changed first.
+
+    Raises:
+        RenderError: some could not be produced, and which; the others are done.
+    """
+    log = get_run_logger()
+    videos: list[str] = []
+    problems: list[str] = []
+    for one in missing_renditions(limit):
+        log.info("%s: %s", one.source, ", ".join(one.languages))
+        request = ProductionRequest.model_validate(
+            {
+                "source": one.source,
+                "out": one.out,
+                "name": one.name,
+                "layout": one.layout,
+                "aspect": one.aspect,
+                "languages": list(one.languages),
+            }
+        )
+        try:
+            made = produce(request)
+        except PortrayalError as error:
+            problems.append(f"{one.source}: {error}")
+            continue
+        videos += [rendition.video for rendition in made.renditions if rendition.video]
+    if problems:
+        raise RenderError(f"{len(problems)} productions could not be localized: {'; '.join(problems)}")
+    return videos

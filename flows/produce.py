@@ -1,0 +1,197 @@
+"""The flow `produce`: one source becomes one video per language.
+
+It reads as the list of its stages. Every stage is a Prefect task under the name that a person sees; what a stage does is
+a plain function in `tasks`, which `portrayal plan` and the tests call without Prefect.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from media.errors import PortrayalError, RenderError, RightsError
+from media.segment import Clip
+from tasks import assembling, bookkeeping, casting, hearing, rendering, segments, sources, speaking, workspace
+from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
+from tasks.progress import part, stage
+from tasks.rendering import RendererLostError, RenderJob
+from tasks.request import ProductionRequest
+from tasks.segments import PlannedSegment
+
+RENDER_ATTEMPTS = 3
+# Threads only wait for renderers, of which there are few.
+THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
+
+
+def _may_work_next_time(_task: Any, _run: Any, state: Any) -> bool:
+    """A renderer's process that was killed is replaced; anything else would only fail again."""
+    return isinstance(state.result(raise_on_failure=False), RendererLostError)
+
+
+# Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
+read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
+hear = task(name=hearing.STAGE, cache_policy=NO_CACHE)(hearing.hear)
+cast_portraits = task(name=casting.STAGE, cache_policy=NO_CACHE)(casting.cast_portraits)
+speak = task(name=speaking.STAGE, task_run_name=speaking.STAGE + " in {language}", cache_policy=NO_CACHE)(
+    speaking.speak
+)
+assemble = task(
+    name=assembling.STAGE, task_run_name=assembling.STAGE + " in {performance.language}", cache_policy=NO_CACHE
+)(assembling.assemble)
+write_record = task(name=bookkeeping.STAGE, cache_policy=NO_CACHE)(bookkeeping.write_record)
+
+
+@task(
+    name=rendering.STAGE,
+    task_run_name="Render {job.label}",
+    cache_policy=NO_CACHE,
+    retries=RENDER_ATTEMPTS - 1,
+    retry_condition_fn=_may_work_next_time,
+)
+def render_clip(job: RenderJob) -> Clip:
+    """One segment becomes a clip, on whichever renderer is free."""
+    return rendering.render(job, lambda frames: part(rendering.STAGE, job.segment.key, frames))
+
+
+@flow(
+    name="produce",
+    flow_run_name="produce {request.source}",
+    description="One source (a script or a recording) becomes one video per language.",
+    task_runner=THREADS,
+    persist_result=False,
+)
+def produce(request: ProductionRequest) -> Production:
+    """Make one video per language of a script or a recording, and `production.json` beside them.
+
+    Nothing that was made before is made again: whatever is killed, run it again, and only what is missing is done.
+
+    Raises:
+        InputError, RightsError, MissingEngineError: the request cannot be met; nothing is left in the result folder.
+        IncompleteError: some segments could not be rendered; everything else is kept.
+    """
+    began = time.perf_counter()
+    timings: dict[str, float] = defaultdict(float)
+    with _timed(timings, sources.STAGE):
+        source = read_source(request)
+    fps = segments.frames_per_second(request)
+    heard: hearing.Heard | None = None
+    if source.kind == "recording":
+        with _timed(timings, hearing.STAGE, 1.0) as advance:
+            heard = hear(source, request, fps, advance)
+        with _timed(timings, casting.STAGE):
+            cast = cast_portraits(request, source, heard.performance.dialogue, heard.pitch)
+        performances = [heard.performance]
+    else:
+        with _timed(timings, casting.STAGE):
+            cast = cast_portraits(request, source, source.dialogue)
+        with _timed(timings, speaking.STAGE, len(source.languages)) as advance:
+            performances = [
+                speak(request, source, language, cast, fps, lambda share, done=done: advance(done + share))
+                for done, language in enumerate(source.languages)
+            ]
+    captions = [assembling.cues_of(request, performance) for performance in performances]
+    planned = [
+        segment
+        for performance in performances
+        for segment in segments.plan_segments(
+            request, performance, cast, listeners=casting.shows_listeners(request, source)
+        )
+    ]
+    record = CatalogNotes(source, performances)
+    try:
+        with _timed(timings, rendering.STAGE, _frames(planned)):
+            clips, errors = _render_missing(planned, record)
+        problems = {key: str(error) for key, error in errors.items()}
+        assembled = {}
+        seconds = sum(performance.seconds for performance in performances)
+        with _timed(timings, assembling.STAGE, seconds) as advance:
+            before = 0.0
+            for performance, cues in zip(performances, captions, strict=True):
+                needed = [one for one in planned if one.language in (performance.language, None)]
+                missing = [one for one in needed if one.key in problems]
+                if missing:
+                    record.incomplete(performance.language, "; ".join(problems[one.key] for one in missing))
+                    continue
+                made = assemble(
+                    request, source, performance, cues, cast, needed, clips, lambda done, b=before: advance(b + done)
+                )
+                assembled[performance.language] = made
+                record.finished(performance.language, Path(made.video), made.seconds)
+                before += performance.seconds
+        if errors and not assembled and all(isinstance(error, RightsError) for error in errors.values()):
+            raise next(iter(errors.values()))
+        production = write_record(
+            request,
+            source,
+            cast,
+            performances,
+            planned,
+            clips,
+            assembled,
+            problems,
+            heard,
+            dict(timings),
+            time.perf_counter() - began,
+        )
+    except Exception as error:
+        record.gave_up(str(error))
+        raise
+    if problems:
+        raise IncompleteError(production)
+    return production
+
+
+def _render_missing(
+    planned: Sequence[PlannedSegment], record: CatalogNotes
+) -> tuple[dict[str, Clip], dict[str, PortrayalError]]:
+    """All clips by segment key, rendered where they are missing; and what went wrong, by segment key."""
+    store = workspace.store()
+    shown: dict[str, list[PlannedSegment]] = defaultdict(list)
+    for segment in planned:
+        shown[segment.key].append(segment)
+    clips = {key: clip for key in shown if (clip := rendering.find_clip(store, key))}
+    record.planned(planned, clips)
+    for clip in clips.values():
+        part(rendering.STAGE, clip.key, clip.frames)
+    missing = {key: segments_[0].job for key, segments_ in shown.items() if key not in clips}
+    errors: dict[str, PortrayalError] = {}
+    if not missing:
+        return clips, errors
+    with rendering.renderers(rendering.renderer_count(len(missing))):
+        futures = {render_clip.submit(job): key for key, job in missing.items()}
+        for future in as_completed(list(futures)):
+            key = futures[future]
+            try:
+                clips[key] = future.result()
+            except Exception as error:  # whatever a renderer trips over, the other clips go on
+                errors[key] = _named(missing[key], error)
+                record.failed(shown[key], str(errors[key]))
+            else:
+                record.rendered(shown[key], clips[key])
+    return clips, errors
+
+
+def _named(job: RenderJob, error: Exception) -> PortrayalError:
+    """The error with the turn and the speaker it is about."""
+    kind = type(error) if isinstance(error, PortrayalError) else RenderError
+    sentence = str(error) if isinstance(error, PortrayalError) else f"{type(error).__name__}: {error}"
+    return kind(sentence if job.label in sentence else f"{job.label}: {sentence}")
+
+
+def _frames(planned: Sequence[PlannedSegment]) -> float:
+    return float(sum({one.key: one.job.frames for one in planned}.values()))
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str, total: float | None = None) -> Iterator[Any]:
+    began = time.perf_counter()
+    with stage(name, total) as advance:
+        yield advance
+    timings[name] += time.perf_counter() - began

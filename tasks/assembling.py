@@ -1,0 +1,214 @@
+"""Clips and sound become a finished video with its captions, published whole or not at all.
+
+A video is an artifact, too, under everything that goes into it: when nothing changed, it is only copied.
+"""
+
+import filecmp
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from media.atomic import whole_file
+from media.captions import Cue, caption_cues, to_srt, to_vtt
+from media.provenance import video_metadata
+from media.segment import Clip
+from tasks import workspace
+from tasks.casting import CastSpeaker, layout_of
+from tasks.performance import SOUND_RATE, Performance
+from tasks.progress import Advance
+from tasks.rendering import clip_key
+from tasks.request import ProductionRequest
+from tasks.segments import PlannedSegment
+from tasks.sources import Source
+from tasks.speeds import record_speed
+
+STAGE = "Assemble the video"
+COMPOSING_SPEED = "assemble"
+"""What seconds of work per second of video are recorded under."""
+DEFAULT_COMPOSING = 0.5
+
+_RECIPE = b"assembly/1\n"
+"""Changes when videos would look or sound different though all of their parts are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A finished video in the result folder."""
+
+    video: str
+    captions: tuple[str, ...]
+    """The .vtt and .srt; empty when none were asked for or nothing is known of what is said."""
+    seconds: float
+    key: str
+    """Artifact key of the video."""
+    cached: bool
+    """Whether it had been assembled before."""
+
+
+def cues_of(request: ProductionRequest, performance: Performance) -> tuple[Cue, ...]:
+    """The captions that are asked for; none where nobody knows what is said.
+
+    Raises:
+        InputError: more is said in a turn than can be shown.
+    """
+    if request.captions == "none":
+        return ()
+    turns = performance.dialogue.turns
+    said = [index for index, turn in enumerate(turns) if turn.text]
+    words = [performance.words[index] for index in said] if performance.words else None
+    return caption_cues([turns[index] for index in said], words)
+
+
+def assemble(
+    request: ProductionRequest,
+    source: Source,
+    performance: Performance,
+    cues: Sequence[Cue],
+    cast: Sequence[CastSpeaker],
+    planned: Sequence[PlannedSegment],
+    clips: Mapping[str, Clip],
+    advance: Advance = lambda seconds: None,
+) -> Assembled:
+    """Put one language's video together, and publish it with its captions in the result folder.
+
+    Args:
+        planned: the segments of this language, and the idle ones.
+        clips: by segment key; all of them.
+        advance: called with the seconds of video done.
+
+    Raises:
+        InputError: the result folder cannot be written to, or a caption cannot be drawn.
+        RenderError: a clip is damaged.
+    """
+    began = time.perf_counter()
+    store = workspace.store()
+    burnt = tuple(cues) if request.captions in ("burn", "both") else ()
+    metadata = video_metadata(source.title, performance.language, source.production_id)
+    key = _key(request, source, performance, burnt, cast, planned, metadata)
+    cached = store.has(key)
+    if not cached:
+        with tempfile.TemporaryDirectory(prefix="portrayal-") as folder, store.writing(key) as path:
+            sound = Path(folder) / "sound.wav"
+            _write_sound(source, performance, sound)
+            _compose(request, source, performance, burnt, cast, planned, sound, metadata, path, advance)
+        record_speed(COMPOSING_SPEED, performance.seconds, time.perf_counter() - began)
+    advance(performance.seconds)
+    out = Path(str(request.out))
+    video = out / f"{source.name}.{performance.language}.mp4"
+    _publish(store.fetch(key), video)
+    captions = []
+    if cues and request.captions in ("sidecar", "both"):
+        for suffix, text in ((".vtt", to_vtt(cues, performance.language)), (".srt", to_srt(cues))):
+            captions.append(str(video.with_suffix(suffix).resolve()))
+            with whole_file(video.with_suffix(suffix)) as draft:
+                draft.write_text(text, encoding="utf-8")
+    return Assembled(str(video.resolve()), tuple(captions), performance.seconds, key, cached)
+
+
+def _compose(
+    request: ProductionRequest,
+    source: Source,
+    performance: Performance,
+    cues: tuple[Cue, ...],
+    cast: Sequence[CastSpeaker],
+    planned: Sequence[PlannedSegment],
+    sound: Path,
+    metadata: dict[str, str],
+    path: Path,
+    advance: Advance,
+) -> None:
+    from media.layouts import Composition, Screen, Shot, compose
+
+    store = workspace.store()
+    idle = {one.speaker: one for one in planned if one.turn is None}
+    number = {person.speaker: index for index, person in enumerate(cast)}
+    spans = performance.timeline.spans
+    composition = Composition(
+        layout=layout_of(request, source),
+        aspect=request.aspect,
+        fps=performance.timeline.fps,
+        frames=performance.timeline.frames,
+        speakers=tuple(
+            Screen(
+                name=person.speaker,
+                portrait=store.fetch(person.picture),
+                idle=store.fetch(clip_key(idle[person.speaker].key)) if person.speaker in idle else None,
+            )
+            for person in cast
+        ),
+        shots=tuple(
+            Shot(
+                number[one.speaker], spans[one.turn].start_frame, spans[one.turn].frames, store.fetch(clip_key(one.key))
+            )
+            for one in planned
+            if one.turn is not None
+        ),
+        sound=sound,
+        cues=cues,
+        title=source.title,
+        metadata=metadata,
+    )
+    compose(composition, path, lambda frames: advance(frames / performance.timeline.fps))
+
+
+def _write_sound(source: Source, performance: Performance, path: Path) -> None:
+    """The sound track: 48 kHz mono, as long as the picture, at -16 LUFS."""
+    import numpy as np
+
+    from media.audio import read_audio, write_wav
+    from media.loudness import normalise_loudness
+
+    store = workspace.store()
+    length = performance.timeline.samples
+    if performance.sounds:
+        track = np.zeros(length, np.float32)
+        for span, key in zip(performance.timeline.spans, performance.sounds, strict=True):
+            samples = read_audio(store.fetch(key), SOUND_RATE)[: length - span.start_sample]
+            track[span.start_sample : span.start_sample + len(samples)] += samples
+    else:
+        recorded = read_audio(Path(source.path), SOUND_RATE)[:length]
+        track = np.pad(recorded, (0, length - len(recorded)))
+    write_wav(path, normalise_loudness(track, SOUND_RATE), SOUND_RATE)
+
+
+def _key(
+    request: ProductionRequest,
+    source: Source,
+    performance: Performance,
+    cues: Sequence[Cue],
+    cast: Sequence[CastSpeaker],
+    planned: Sequence[PlannedSegment],
+    metadata: Mapping[str, str],
+) -> str:
+    """Artifact key of the video: a hash of everything that it is made of."""
+    timeline = performance.timeline
+
+    def span(index: int | None) -> dict[str, int] | None:
+        return None if index is None else asdict(timeline.spans[index])
+
+    facts = {
+        "layout": layout_of(request, source),
+        "aspect": request.aspect,
+        "fps": timeline.fps,
+        "frames": timeline.frames,
+        "speakers": [[person.speaker, person.picture] for person in cast],
+        "clips": [[one.speaker, one.key, span(one.turn)] for one in planned],
+        "sound": list(performance.sounds) or source.sha256,
+        "cues": [asdict(cue) for cue in cues],
+        "metadata": dict(metadata),
+    }
+    digest = hashlib.sha256(_RECIPE + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return f"videos/{digest}.mp4"
+
+
+def _publish(artifact: Path, video: Path) -> None:
+    # A copy, not a link: what people do to their video must not change the artifact.
+    if video.is_file() and filecmp.cmp(artifact, video, shallow=False):
+        return
+    with whole_file(video) as draft:
+        shutil.copyfile(artifact, draft)

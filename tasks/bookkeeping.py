@@ -1,0 +1,323 @@
+"""What was made, put on record: rows in the catalog while work goes on, and `production.json` beside the videos."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from media import provenance
+from media.errors import RenderError
+from media.provenance import production_record
+from media.segment import Clip
+from tasks import workspace
+from tasks.casting import CastSpeaker, layout_of
+from tasks.hearing import Heard
+from tasks.performance import Performance
+from tasks.rendering import engine_info
+from tasks.request import ProductionRequest
+from tasks.segments import PlannedSegment
+from tasks.sources import Source
+
+if TYPE_CHECKING:
+    from tasks.assembling import Assembled
+
+STAGE = "Record what was made"
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionOutcome:
+    """What became of one video."""
+
+    language: str
+    status: Literal["done", "incomplete"]
+    seconds: float
+    segments: int
+    rendered: int
+    """Clips rendered in this run; the others were there already."""
+    failed: int
+    video: str | None = None
+    captions: tuple[str, ...] = ()
+    """Paths of the .vtt and .srt."""
+    assembled_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """What a run of `produce` made. The whole record is in `record_path`, and `as_json()`."""
+
+    name: str
+    status: Literal["done", "incomplete"]
+    out: str
+    renditions: tuple[RenditionOutcome, ...]
+    problems: tuple[str, ...]
+    """What is missing, one sentence each."""
+    seconds: float
+    """How long the run took."""
+    record_path: str
+    record: dict[str, Any] = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `production.json` holds, and where everything is."""
+        return {
+            "status": self.status,
+            "name": self.name,
+            "out": self.out,
+            "record": self.record_path,
+            "problems": list(self.problems),
+            "seconds": self.seconds,
+            **self.record,
+        }
+
+
+class IncompleteError(RenderError):
+    """Some segments could not be rendered. What was made is in `production`; running again does the rest."""
+
+    def __init__(self, production: Production) -> None:
+        super().__init__(
+            f"{production.name} is incomplete: {'; '.join(production.problems)} (run the same command again for the rest)."
+        )
+        self.production = production
+
+
+class CatalogNotes:
+    """The rows of one production's renditions and segments, kept up to date while they are worked on."""
+
+    def __init__(self, source: Source, performances: Sequence[Performance]) -> None:
+        from catalog.productions import start_rendition
+        from catalog.session import session_factory
+
+        self._sessions = session_factory(workspace.catalog())
+        self._renditions: dict[str, int] = {}
+        with self._sessions.begin() as session:
+            for performance in performances:
+                turns = len(performance.dialogue.turns)
+                rendition = start_rendition(session, source.production_id, performance.language, turns)
+                self._renditions[performance.language] = rendition.id
+
+    def planned(self, segments: Sequence[PlannedSegment], clips: Mapping[str, Clip]) -> None:
+        """Note every segment, and whether its clip is there already."""
+        from catalog.productions import record_segment
+
+        with self._sessions.begin() as session:
+            for segment in segments:
+                if segment.turn is None or segment.language is None:
+                    continue  # idle clips belong to no turn
+                found = clips.get(segment.key)
+                record_segment(
+                    session,
+                    self._renditions[segment.language],
+                    turn_index=segment.turn,
+                    speaker=segment.speaker,
+                    key=segment.key,
+                    state="rendered" if found else "planned",
+                    frames=segment.job.frames,
+                    cached=found is not None,
+                )
+
+    def rendered(self, segments: Sequence[PlannedSegment], clip: Clip) -> None:
+        """Note a clip for the turns that show it; its cost belongs to the first."""
+        from catalog.productions import record_segment
+
+        with self._sessions.begin() as session:
+            for index, segment in enumerate(one for one in segments if one.turn is not None and one.language):
+                record_segment(
+                    session,
+                    self._renditions[str(segment.language)],
+                    turn_index=int(segment.turn or 0),
+                    speaker=segment.speaker,
+                    key=segment.key,
+                    state="rendered",
+                    frames=clip.frames,
+                    seconds_of_work=clip.seconds_of_work if index == 0 else 0.0,
+                )
+
+    def failed(self, segments: Sequence[PlannedSegment], error: str) -> None:
+        """Note that a clip could not be rendered."""
+        from catalog.productions import record_segment
+
+        with self._sessions.begin() as session:
+            for segment in segments:
+                if segment.turn is None or segment.language is None:
+                    continue
+                record_segment(
+                    session,
+                    self._renditions[segment.language],
+                    turn_index=segment.turn,
+                    speaker=segment.speaker,
+                    key=segment.key,
+                    state="failed",
+                    error=error,
+                )
+
+    def finished(self, language: str, video: Path, seconds: float) -> None:
+        """Note a finished video."""
+        from catalog.productions import finish_rendition
+
+        path = str(video.resolve())
+        with self._sessions.begin() as session:
+            finish_rendition(session, self._renditions.pop(language), state="done", video_path=path, duration_s=seconds)
+
+    def incomplete(self, language: str, error: str) -> None:
+        """Note a video that lacks clips."""
+        from catalog.productions import finish_rendition
+
+        with self._sessions.begin() as session:
+            finish_rendition(session, self._renditions.pop(language), state="incomplete", error=error)
+
+    def gave_up(self, error: str) -> None:
+        """Note that no more work is done on whatever is not finished."""
+        from catalog.productions import finish_rendition
+
+        with self._sessions.begin() as session:
+            for rendition in self._renditions.values():
+                finish_rendition(session, rendition, state="failed", error=error)
+        self._renditions.clear()
+
+
+def write_record(
+    request: ProductionRequest,
+    source: Source,
+    cast: Sequence[CastSpeaker],
+    performances: Sequence[Performance],
+    planned: Sequence[PlannedSegment],
+    clips: Mapping[str, Clip],
+    assembled: "Mapping[str, Assembled]",
+    problems: Mapping[str, str],
+    heard: Heard | None,
+    timings: Mapping[str, float],
+    seconds: float,
+) -> Production:
+    """Write `production.json` and say what was made.
+
+    Args:
+        clips: by segment key; `seconds_of_work` is 0 for those that were there before.
+        assembled: by language.
+        problems: by segment key, what went wrong.
+        heard: what was found out about a recording.
+        timings: seconds by stage.
+    """
+    out = Path(str(request.out))
+    info = engine_info(request.engine("render"), workspace.settings().models_dir)
+    outcomes = tuple(_outcome(one, planned, clips, assembled, problems) for one in performances)
+    path, before = _record_of(out, source)
+    engines = {"render": f"{info.name} ({info.fingerprint})"}
+    for one in performances:
+        engines |= one.engines
+    record = production_record(
+        production=source.production_id,
+        source=str(Path(source.path).resolve()),
+        portraits=[person.as_json() for person in cast],
+        engines=engines,
+        renditions=[
+            {
+                **asdict(outcome),
+                "voices": performance.voices,
+                "turns": [
+                    asdict(turn) | {"segment": segment.key}
+                    for turn, segment in zip(
+                        performance.dialogue.turns, _turns_of(planned, outcome.language), strict=True
+                    )
+                ],
+            }
+            for outcome, performance in zip(outcomes, performances, strict=True)
+        ],
+        segments=[_segment(one, clips, problems) for one in {one.key: one for one in planned}.values()],
+        figures={
+            "segments": len({one.key for one in planned}),
+            "rendered": sum(clip.seconds_of_work > 0 for clip in clips.values()),
+            "failed": len(problems),
+            "seconds_of_work": round(sum(clip.seconds_of_work for clip in clips.values()), 3),
+            "seconds": round(seconds, 3),
+            "stages": {stage: round(value, 3) for stage, value in timings.items()},
+        },
+        title=source.title,
+        kind=source.kind,
+        source_sha256=source.sha256,
+        layout=layout_of(request, source),
+        aspect=request.aspect,
+        transcript=source.transcript,
+        diarization=[list(turn) for turn in heard.diarization] if heard else [],
+        notes=list(heard.notes) if heard else [],
+        request=request.model_dump(mode="json"),
+    )
+    _carry_over(record, before)
+    provenance.write_record(path, record)
+    return Production(
+        name=source.name,
+        status="incomplete" if problems else "done",
+        out=str(out.resolve()),
+        renditions=outcomes,
+        problems=tuple(problems.values()),
+        seconds=round(seconds, 3),
+        record_path=str(path.resolve()),
+        record=record,
+    )
+
+
+def _record_of(out: Path, source: Source) -> tuple[Path, dict[str, Any]]:
+    """Where the record goes, and what is there of the same production. Another production's record is left alone."""
+    path = out / "production.json"
+    for candidate in (path, out / f"{source.name}.production.json"):
+        try:
+            before = json.loads(candidate.read_text())
+        except FileNotFoundError:
+            return candidate, {}
+        except (OSError, ValueError):
+            continue
+        if isinstance(before, dict) and before.get("production") == source.production_id:
+            return candidate, before
+    return out / f"{source.name}.production.json", {}
+
+
+def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:
+    """Keep what earlier runs made in languages that this one was not asked for."""
+    now = {one["language"] for one in record["renditions"]}
+    kept = [one for one in before.get("renditions", []) if one["language"] not in now and one["status"] == "done"]
+    keys = {turn["segment"] for one in kept for turn in one["turns"]} - {one["key"] for one in record["segments"]}
+    record["renditions"] += kept
+    record["segments"] += [one | {"cached": True} for one in before.get("segments", []) if one["key"] in keys]
+
+
+def _outcome(
+    performance: Performance,
+    planned: Sequence[PlannedSegment],
+    clips: Mapping[str, Clip],
+    assembled: "Mapping[str, Assembled]",
+    problems: Mapping[str, str],
+) -> RenditionOutcome:
+    needed = {one.key for one in planned if one.language in (performance.language, None)}
+    made = assembled.get(performance.language)
+    return RenditionOutcome(
+        language=performance.language,
+        status="done" if made else "incomplete",
+        seconds=made.seconds if made else performance.seconds,
+        segments=len(needed),
+        rendered=sum(key in clips and clips[key].seconds_of_work > 0 for key in needed),
+        failed=sum(key in problems for key in needed),
+        video=str(made.video) if made else None,
+        captions=tuple(str(one) for one in made.captions) if made else (),
+        assembled_before=made.cached if made else False,
+    )
+
+
+def _turns_of(planned: Sequence[PlannedSegment], language: str) -> list[PlannedSegment]:
+    return [one for one in planned if one.language == language and one.turn is not None]
+
+
+def _segment(planned: PlannedSegment, clips: Mapping[str, Clip], problems: Mapping[str, str]) -> dict[str, Any]:
+    clip = clips.get(planned.key)
+    return {
+        "key": planned.key,
+        "speaker": planned.speaker,
+        "portrait": planned.job.portrait,
+        "audio": planned.job.segment.audio,
+        "settings": asdict(planned.job.segment.settings),
+        "frames": planned.job.frames,
+        "fps": planned.job.fps,
+        "idle": planned.turn is None,
+        "cached": clip is not None and clip.seconds_of_work == 0,
+        "clip": clip.uri if clip else None,
+        "seconds_of_work": clip.seconds_of_work if clip else 0.0,
+        "error": problems.get(planned.key),
+    }

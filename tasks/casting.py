@@ -1,0 +1,147 @@
+"""Who is shown for whom: the catalog's choice for every speaker, with the reason and the rights it rests on."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from media.dialogue import Dialogue, Speaker
+from tasks import workspace
+from tasks.hearing import UNKNOWN_LANGUAGE
+from tasks.portraits import require_picture
+from tasks.request import Layout, ProductionRequest
+from tasks.sources import Source, named_cast
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+STAGE = "Cast the portraits"
+
+
+@dataclass(frozen=True, slots=True)
+class CastSpeaker:
+    """A speaker and the portrait that is shown for them."""
+
+    speaker: str
+    portrait: str
+    """Slug."""
+    portrait_name: str
+    portrait_id: int
+    picture: str
+    """Artifact key of the PNG."""
+    face: tuple[float, float, float, float]
+    """Left, top, right, bottom as fractions of the picture."""
+    presentation: str
+    score: float
+    reason: str
+    licence: str
+    consents: tuple[dict[str, Any], ...]
+    """The consents that allow it now."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def layout_of(request: ProductionRequest, source: Source) -> Layout:
+    """The layout that is asked for, else the kind's own."""
+    return request.layout or ("spotlight" if source.kind == "script" else "gallery")
+
+
+def shows_listeners(request: ProductionRequest, source: Source) -> bool:
+    """Whether those who do not speak are seen too, so that they need long idle clips."""
+    return layout_of(request, source) != "spotlight"
+
+
+def cast_portraits(
+    request: ProductionRequest,
+    source: Source,
+    dialogue: Dialogue,
+    pitch: dict[str, str | None] | None = None,
+    *,
+    keep: bool = True,
+) -> tuple[CastSpeaker, ...]:
+    """One portrait per speaker of `dialogue`, no two alike; the same ones as in the production's earlier runs.
+
+    Args:
+        pitch: `low`, `mid` or `high` by speaker, for recordings.
+        keep: False to ask without deciding anything.
+
+    Raises:
+        InputError: a wish cannot be met, or there are not enough portraits.
+        RightsError: a portrait that was wished for may not be used.
+    """
+    from catalog.casting import CastingRequest, cast_speakers
+    from catalog.productions import open_production
+    from catalog.session import session_factory
+
+    hints = source.script.speakers if source.script else {}
+    wishes = {name: hint.portrait for name, hint in hints.items() if hint.portrait}
+    wishes |= named_cast(request, dialogue.speakers)
+    language = None if dialogue.language == UNKNOWN_LANGUAGE else dialogue.language
+    wanted = []
+    for speaker in dialogue.speakers:
+        hint = hints.get(speaker, Speaker())
+        wanted.append(
+            CastingRequest(
+                speaker=speaker,
+                wish=wishes.get(speaker),
+                gender=hint.gender,
+                age=hint.age,
+                pitch_class=(pitch or {}).get(speaker),
+                language=language,
+            )
+        )
+    with session_factory(workspace.catalog())() as session:
+        open_production(
+            session,
+            id=source.production_id,
+            title=source.title,
+            source_name=str(Path(source.path).resolve()),
+            source_sha256=source.sha256,
+            source_kind=source.kind,
+            source_language=dialogue.language,
+            layout=layout_of(request, source),
+            aspect=request.aspect,
+        )
+        decisions = cast_speakers(session, source.production_id, wanted)
+        cast = tuple(_cast_speaker(session, one.speaker, one.portrait_id, one.score, one.reason) for one in decisions)
+        if keep:
+            session.commit()
+        else:
+            session.rollback()
+    return cast
+
+
+def _cast_speaker(session: "Session", speaker: str, portrait_id: int, score: float, reason: str) -> CastSpeaker:
+    from catalog.tables import Portrait, now
+
+    portrait = session.get_one(Portrait, portrait_id)
+    require_picture(portrait, workspace.store())
+    at = now()
+    consents = tuple(
+        {
+            "id": consent.id,
+            "kind": consent.kind,
+            "subject": consent.subject,
+            "scope": consent.scope,
+            "document_uri": consent.document_uri,
+            "valid_from": consent.valid_from.isoformat(),
+            "valid_until": consent.valid_until.isoformat() if consent.valid_until else None,
+        }
+        for consent in portrait.consents
+        if consent.valid_from <= at
+        and (consent.valid_until is None or consent.valid_until > at)
+        and (consent.revoked_at is None or consent.revoked_at > at)
+    )
+    return CastSpeaker(
+        speaker=speaker,
+        portrait=portrait.slug,
+        portrait_name=portrait.name,
+        portrait_id=portrait.id,
+        picture=portrait.image_key,
+        face=portrait.face,
+        presentation=portrait.presentation,
+        score=score,
+        reason=reason,
+        licence=portrait.licence,
+        consents=consents,
+    )

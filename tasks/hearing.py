@@ -1,0 +1,460 @@
+"""What is heard in a recording: who speaks when, what is said, how high each voice is, and the sound of every turn.
+
+All of it is kept in the artifact store under the recording's content and the engines' versions, so that it is worked
+out once, and a second run needs neither the engines nor the recording's sound.
+"""
+
+import hashlib
+import itertools
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import langcodes
+import numpy as np
+
+from media.dialogue import Dialogue, Turn, display_name, name_fault, tidy
+from media.errors import InputError
+from media.store import ArtifactStore
+from media.timeline import Span, Timeline, from_times, sample_at, timed
+from tasks import workspace
+from tasks.performance import RENDER_RATE, SOUND_RATE, Performance, SpokenWord
+from tasks.progress import Advance, note
+from tasks.request import ProductionRequest
+from tasks.sources import Source
+from tasks.speeds import record_speed
+
+if TYPE_CHECKING:
+    from models.speech.protocols import Samples, SpeakerTurn
+
+STAGE = "Listen to the recording"
+
+RATE = RENDER_RATE
+JOINED_GAP = 0.5
+"""Stretches of one speaker that are closer than this, in seconds, are one turn."""
+SHORT_TURN = 0.3
+"""A shorter turn joins a neighbour of the same speaker over a longer gap."""
+SHORT_TURN_GAP = 1.0
+LONGEST_TURN = 20.0
+"""Longer turns are cut at pauses, so that they can be rendered in parallel."""
+_CUT_AFTER = 8.0
+_FAR = 1.5
+"""Words that are further than this from every turn, in seconds, are left out: nobody was heard there."""
+_WRONG_SPEAKER = 0.75
+"""How much further away, in seconds, a turn of the word's own speaker may be to be preferred to another's."""
+_WORDS_TO_TELL = 10
+"""From so many words on, the language of a transcript is told from the text with confidence."""
+
+UNKNOWN_LANGUAGE = "und"
+SPEED = "hear"
+"""What seconds of work per second of recording are recorded under."""
+DEFAULT_SPEED = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording as a performance, whose turns do not overlap, and what else was found out about it."""
+
+    performance: Performance
+    pitch: dict[str, str | None]
+    """`low`, `mid` or `high` for each speaker; None where too little was heard."""
+    notes: tuple[str, ...]
+    """What the user should know: how sure the number of speakers is, that there are no captions."""
+    diarization: tuple[tuple[str, float, float], ...]
+    """The diarizer's own turns, overlaps and all: label, start, end in seconds."""
+
+
+def heard_before(source: Source, request: ProductionRequest, fps: int) -> Heard | None:
+    """What `hear` found in an earlier run with the same recording, engines and options, if all of it is still there."""
+    store = workspace.store()
+    key = _key(source, request, fps)
+    if not store.has(key):
+        return None
+    heard = _from_json(json.loads(store.fetch(key).read_text()))
+    return heard if all(store.has(one) for one in set(heard.performance.audio)) else None
+
+
+def hear(
+    source: Source,
+    request: ProductionRequest,
+    fps: int,
+    advance: Advance = lambda share: None,
+) -> Heard:
+    """Find out who speaks when and what is said, and cut the sound into turns.
+
+    Args:
+        fps: frames a second of the video; turns begin with a frame.
+        advance: called with the share done, 0..1.
+
+    Raises:
+        InputError: nobody speaks in it, or the transcript, the RTTM file or the language does not belong to it.
+        MissingEngineError: an engine that is asked for is not there.
+    """
+    if found := heard_before(source, request, fps):
+        for text in found.notes:
+            note(text)
+        return found
+    from media.audio import read_audio
+
+    began = time.perf_counter()
+    store = workspace.store()
+    samples = read_audio(Path(source.path), RATE)
+    advance(0.05)
+    turns, engines, notes = _who_speaks(samples, source, request, lambda share: advance(0.05 + 0.55 * share))
+    said, language, transcript_engines, transcript_notes = _what_is_said(
+        samples, source, request, lambda share: advance(0.6 + 0.25 * share)
+    )
+    engines |= transcript_engines
+    notes += transcript_notes
+    exclusive = merged(turns.exclusive)
+    names = _names(exclusive, said)
+    pieces = [piece for turn in exclusive for piece in cut_at_pauses(samples, RATE, turn)]
+    words = words_of_turns(pieces, said, names)
+    texts = [tidy(" ".join(word.text for word in spoken)) for spoken in words]
+    length = round(len(samples) / RATE * SOUND_RATE)
+    timeline = from_times([(piece.start, piece.end) for piece in pieces], length, SOUND_RATE, fps)
+    dialogue = Dialogue(
+        language,
+        tuple(Turn(names[piece.speaker], text) for piece, text in zip(pieces, texts, strict=True)),
+    )
+    heard = Heard(
+        performance=Performance(
+            dialogue=timed(dialogue, timeline),
+            timeline=timeline,
+            audio=tuple(_store_sound(store, samples, span, fps) for span in timeline.spans),
+            words=tuple(tuple(spoken) for spoken in words),
+            engines=engines,
+        ),
+        pitch=_pitch(samples, pieces, names),
+        notes=tuple(notes),
+        diarization=tuple((turn.speaker, turn.start, turn.end) for turn in turns.turns),
+    )
+    with store.writing(_key(source, request, fps)) as path:
+        path.write_text(json.dumps(asdict(heard), ensure_ascii=False))
+    record_speed(SPEED, len(samples) / RATE, time.perf_counter() - began)
+    advance(1.0)
+    for text in heard.notes:
+        note(text)
+    return heard
+
+
+def merged(turns: "Iterable[SpeakerTurn]") -> "list[SpeakerTurn]":
+    """Turns with the pauses within one speaker's speech closed, in order of start. Whatever is heard stays."""
+    result: list[SpeakerTurn] = []
+    for turn in sorted(turns, key=lambda one: (one.start, one.end)):
+        last = result[-1] if result else None
+        if last is not None and last.speaker == turn.speaker:
+            gap = turn.start - last.end
+            short = min(last.end - last.start, turn.end - turn.start) < SHORT_TURN
+            if gap < JOINED_GAP or (short and gap < SHORT_TURN_GAP):
+                result[-1] = replace(last, end=max(last.end, turn.end))
+                continue
+        result.append(turn)
+    return result
+
+
+def cut_at_pauses(
+    samples: "Samples", rate: int, turn: "SpeakerTurn", longest: float = LONGEST_TURN
+) -> "Iterator[SpeakerTurn]":
+    """A turn in consecutive pieces of at most `longest` seconds, cut where it is quietest."""
+    start = turn.start
+    while turn.end - start > longest:
+        earliest = start + longest * _CUT_AFTER / LONGEST_TURN
+        # Both pieces shall be worth rendering on their own.
+        latest = min(start + longest, turn.end - 1.0)
+        cut = _quietest(samples, rate, earliest, latest)
+        yield replace(turn, start=start, end=cut)
+        start = cut
+    yield replace(turn, start=start)
+
+
+def words_of_turns(
+    turns: "Sequence[SpeakerTurn]", said: Iterable[SpokenWord], names: dict[str, str]
+) -> list[list[SpokenWord]]:
+    """What is said in each turn: every word goes to the nearest one, and rather to one of its own speaker.
+
+    Words that are far from all turns are left out.
+    """
+    words: list[list[SpokenWord]] = [[] for _ in turns]
+    for word in said:
+        middle = (word.start + word.end) / 2
+        best, least = None, _FAR
+        for index, turn in enumerate(turns):
+            away = max(turn.start - middle, middle - turn.end, 0.0)
+            if word.speaker is not None and names.get(turn.speaker) != word.speaker:
+                away += _WRONG_SPEAKER
+            if away < least:
+                best, least = index, away
+        if best is not None:
+            words[best].append(word)
+    return words
+
+
+def _who_speaks(samples: "Samples", source: Source, request: ProductionRequest, advance: Advance) -> tuple[Any, ...]:
+    from models.speech.protocols import Diarization, SpeakerTurn
+
+    if request.rttm is not None:
+        from media.rttm import read_rttm
+
+        path = Path(request.rttm)
+        duration = len(samples) / RATE
+        turns = tuple(
+            SpeakerTurn(turn.speaker, turn.start, min(turn.end, duration))
+            for turn in read_rttm(path)
+            if turn.start is not None and turn.end is not None and turn.start < min(turn.end, duration)
+        )
+        if not turns:
+            raise InputError(
+                f"{path}: nobody speaks within the {duration:.1f} s of {source.path}; check that they belong together."
+            )
+        exclusive = _exclusive(turns)
+        return (
+            Diarization(turns, exclusive, {}),
+            {"diarization": f"given: {path.name}"},
+            [],
+        )
+    from models.speech.engines import diarizer
+
+    engine = diarizer(request.engine("diarization"))
+    count = request.speakers
+    found = engine.diarize(
+        samples,
+        RATE,
+        speakers=count.exactly,
+        min_speakers=count.at_least,
+        max_speakers=count.at_most,
+        progress=advance,
+    )
+    if not found.exclusive:
+        raise InputError(
+            f"{source.path}: no speech was heard in it; check the file, or say who speaks when with --rttm."
+        )
+    return (
+        found,
+        {"diarization": f"{engine.name} ({engine.version})"},
+        [found.note] if found.note else [],
+    )
+
+
+def _exclusive(turns: "Sequence[SpeakerTurn]") -> "tuple[SpeakerTurn, ...]":
+    """One speaker at a time: whoever begins later has the floor until they end."""
+    edges = sorted({edge for turn in turns for edge in (turn.start, turn.end)})
+    result: list[SpeakerTurn] = []
+    for start, end in itertools.pairwise(edges):
+        active = [turn for turn in turns if turn.start <= start and turn.end >= end]
+        if not active:
+            continue
+        speaker = max(active, key=lambda turn: turn.start).speaker
+        if result and result[-1].speaker == speaker and result[-1].end == start:
+            result[-1] = replace(result[-1], end=end)
+        else:
+            result.append(replace(active[0], speaker=speaker, start=start, end=end))
+    return tuple(result)
+
+
+def _what_is_said(
+    samples: "Samples", source: Source, request: ProductionRequest, advance: Advance
+) -> tuple[list[SpokenWord], str, dict[str, str], list[str]]:
+    """Words with times, the language, the engines used, and remarks."""
+    asked = source.languages[0] if source.languages else None
+    if source.transcript is not None:
+        return _said_in_transcript(samples, source, request, asked, advance)
+    from models.speech.engines import transcriber
+
+    engine = transcriber(request.engine("transcription"))
+    if engine is None:
+        remark = (
+            "No captions: no transcript lies beside the recording, and no transcription engine is there "
+            "(give --transcript FILE, or see `portrayal doctor`)."
+        )
+        return [], asked or UNKNOWN_LANGUAGE, {"transcription": "none"}, [remark]
+    heard = engine.transcribe(samples, RATE, language=asked, progress=advance)
+    said = [SpokenWord(word.text, word.start, word.end) for word in heard.words]
+    return (
+        said,
+        asked or heard.language,
+        {"transcription": f"{engine.name} ({engine.version})"},
+        [],
+    )
+
+
+def _said_in_transcript(
+    samples: "Samples",
+    source: Source,
+    request: ProductionRequest,
+    asked: str | None,
+    advance: Advance,
+) -> tuple[list[SpokenWord], str, dict[str, str], list[str]]:
+    from media.scripts import guess_language
+    from media.transcripts import read_transcript
+    from models.speech.engines import aligner
+
+    path = Path(str(source.transcript))
+    turns = [turn for turn in read_transcript(path) if turn.text.strip()]
+    text = " ".join(turn.text for turn in turns)
+    guessed = guess_language([text])
+    if asked and len(text.split()) >= _WORDS_TO_TELL and _primary(asked) != _primary(guessed):
+        raise InputError(
+            f"--lang {asked}: what is said in {path} is in '{guessed}'; a recording is produced in its own language, "
+            "so leave --lang out."
+        )
+    language = asked or guessed
+    duration = len(samples) / RATE
+    engine = aligner(request.engine("alignment"), language)
+    said: list[SpokenWord] = []
+    if turns and all(turn.start is None for turn in turns):
+        turns = _spread_over(turns, duration)
+    for done, turn in enumerate(turns):
+        start, end = turn.start or 0.0, min(turn.end or duration, duration)
+        piece = samples[round(start * RATE) : round(end * RATE)]
+        if end <= start:
+            continue
+        words = engine.align(piece, RATE, turn.text, language)
+        speaker = _shown(turn.speaker) if turn.speaker else None
+        said += [SpokenWord(word.text, start + word.start, start + word.end, speaker) for word in words]
+        advance((done + 1) / len(turns))
+    if not said:
+        raise InputError(
+            f"{path}: nothing in it is said within the {duration:.1f} s of {source.path}; is it the right file?"
+        )
+    engines = {
+        "transcription": f"given: {path.name}",
+        "alignment": f"{engine.name} ({engine.version})",
+    }
+    return said, language, engines, []
+
+
+def _spread_over(turns: Sequence[Turn], duration: float) -> list[Turn]:
+    """A transcript without times: every turn takes the share of the recording that its letters have of the text."""
+    letters = [max(len(turn.text), 1) for turn in turns]
+    edges = np.concatenate([[0], np.cumsum(letters)]) * (duration / sum(letters))
+    return [
+        replace(turn, start=float(start), end=float(end))
+        for turn, start, end in zip(turns, edges, edges[1:], strict=False)
+    ]
+
+
+def _names(turns: "Sequence[SpeakerTurn]", said: Sequence[SpokenWord]) -> dict[str, str]:
+    """A name for each of the diarizer's labels: the transcript's where both agree on who speaks, else `Speaker 1` ..."""
+    together: dict[tuple[str, str], float] = defaultdict(float)
+    for word in said:
+        if word.speaker is not None:
+            for turn in turns:
+                overlap = min(turn.end, word.end) - max(turn.start, word.start)
+                if overlap > 0:
+                    together[turn.speaker, word.speaker] += overlap
+    names: dict[str, str] = {}
+    for (label, name), _ in sorted(together.items(), key=lambda item: (-item[1], item[0])):
+        if label not in names and name not in names.values():
+            names[label] = name
+    number = 0
+    for label in dict.fromkeys(turn.speaker for turn in turns):
+        if label in names:
+            continue
+        if re.fullmatch(r"SPEAKER_\d+", label):
+            number += 1
+            names[label] = _unused(f"Speaker {number}", names)
+        else:
+            names[label] = _unused(_shown(label), names)
+    return names
+
+
+def _shown(name: str) -> str:
+    shown = display_name(name)
+    if name_fault(shown):
+        shown = re.sub(r"[:=()<>：（）]+", " ", shown)
+        shown = tidy(shown)[:60].strip()
+    return shown if not name_fault(shown) else f"Speaker {shown}"[:60].strip()
+
+
+def _unused(name: str, names: dict[str, str]) -> str:
+    while name in names.values():
+        name += "'"
+    return name
+
+
+def _pitch(samples: "Samples", turns: "Sequence[SpeakerTurn]", names: dict[str, str]) -> dict[str, str | None]:
+    from models.speech.voice_profile import voice_profile
+
+    pitch: dict[str, str | None] = {}
+    for label, name in names.items():
+        own = [samples[round(turn.start * RATE) : round(turn.end * RATE)] for turn in turns if turn.speaker == label]
+        pitch[name] = voice_profile(np.concatenate(own), RATE).pitch_class if own else None
+    return pitch
+
+
+def _quietest(samples: "Samples", rate: int, earliest: float, latest: float) -> float:
+    """The middle of the quietest 0.2 s between two moments, in seconds."""
+    hop = rate // 100
+    piece = samples[round(earliest * rate) : round(latest * rate)]
+    frames = piece[: len(piece) // hop * hop].reshape(-1, hop)
+    width = 20
+    if len(frames) < width:
+        return (earliest + latest) / 2
+    energy = np.convolve((frames.astype(np.float64) ** 2).mean(axis=1), np.ones(width), mode="valid")
+    return earliest + (int(energy.argmin()) + width / 2) * hop / rate
+
+
+def _store_sound(store: ArtifactStore, samples: "Samples", span: Span, fps: int) -> str:
+    """The sound that is heard while the span's frames are shown, filled up with silence at the recording's end."""
+    from media.audio import wav_bytes
+
+    start = sample_at(span.start_frame, RATE, fps)
+    length = sample_at(span.frames, RATE, fps)
+    piece = samples[start : start + length]
+    return store.put_bytes(wav_bytes(np.pad(piece, (0, length - len(piece))), RATE), "audio", ".wav")
+
+
+def _key(source: Source, request: ProductionRequest, fps: int) -> str:
+    """Everything that changes what is heard. Engines are named by what `auto` means here and now."""
+    from models.speech.engines import aligner, diarizer, transcriber
+
+    def version(find: Callable[[], Any]) -> list[str] | None:
+        engine = find()
+        return None if engine is None else [engine.name, engine.version]
+
+    def content(path: str | None) -> str | None:
+        return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+    asked = source.languages[0] if source.languages else None
+    facts = {
+        "recording": source.sha256,
+        "fps": fps,
+        "language": asked,
+        "counts": request.speakers.model_dump(),
+        "rttm": content(request.rttm),
+        "transcript": content(source.transcript),
+        "diarization": None if request.rttm else version(lambda: diarizer(request.engine("diarization"))),
+        "transcription": None if source.transcript else version(lambda: transcriber(request.engine("transcription"))),
+        "alignment": version(lambda: aligner(request.engine("alignment"), asked or "en"))
+        if source.transcript
+        else None,
+    }
+    digest = hashlib.sha256(b"hearing/1\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return f"hearings/{digest}.json"
+
+
+def _from_json(record: dict[str, Any]) -> Heard:
+    found = record["performance"]
+    timeline, dialogue = found["timeline"], found["dialogue"]
+    return Heard(
+        performance=Performance(
+            dialogue=Dialogue(dialogue["language"], tuple(Turn(**turn) for turn in dialogue["turns"])),
+            timeline=Timeline(**timeline | {"spans": tuple(Span(**span) for span in timeline["spans"])}),
+            audio=tuple(found["audio"]),
+            words=tuple(tuple(SpokenWord(**word) for word in words) for words in found["words"]),
+            engines=found["engines"],
+        ),
+        pitch=record["pitch"],
+        notes=tuple(record["notes"]),
+        diarization=tuple((speaker, start, end) for speaker, start, end in record["diarization"]),
+    )
+
+
+def _primary(tag: str) -> str | None:
+    return langcodes.get(tag).language
