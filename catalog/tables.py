@@ -17,7 +17,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
-    String,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -77,7 +76,7 @@ def _in(column: str, values: tuple[str, ...]) -> str:
 
 
 # "C": slugs sort by their bytes on PostgreSQL too, whatever the language of the server.
-Slug = String(100).with_variant(String(100, collation="C"), "postgresql")
+Slug = Text().with_variant(Text(collation="C"), "postgresql")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
@@ -91,7 +90,8 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
-    type_annotation_map: ClassVar = {datetime: UtcDateTime(), dict[str, Any]: Json}
+    # Text without a limit: SQLite would not keep one, and PostgreSQL would refuse a long title.
+    type_annotation_map: ClassVar = {str: Text(), datetime: UtcDateTime(), dict[str, Any]: Json}
 
 
 class Portrait(Base):
@@ -124,10 +124,10 @@ class Portrait(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(Slug, unique=True)
-    name: Mapped[str] = mapped_column(String(200))
-    image_key: Mapped[str] = mapped_column(String(500))
+    name: Mapped[str]
+    image_key: Mapped[str]
     """Artifact key of the PNG."""
-    content_sha256: Mapped[str] = mapped_column(String(64))
+    content_sha256: Mapped[str]
     """SHA-256 of the PNG, 64 hex digits."""
     width: Mapped[int]
     height: Mapped[int]
@@ -135,17 +135,17 @@ class Portrait(Base):
     face_top: Mapped[float]
     face_right: Mapped[float]
     face_bottom: Mapped[float]
-    presentation: Mapped[str] = mapped_column(String(20))
-    age_band: Mapped[str] = mapped_column(String(20))
-    skin: Mapped[str] = mapped_column(String(100))
-    hair: Mapped[str] = mapped_column(String(100))
-    glasses: Mapped[str] = mapped_column(String(100))
-    head_covering: Mapped[str] = mapped_column(String(100))
-    clothing: Mapped[str] = mapped_column(String(100))
-    style: Mapped[str] = mapped_column(String(100))
+    presentation: Mapped[str]
+    age_band: Mapped[str]
+    skin: Mapped[str]
+    hair: Mapped[str]
+    glasses: Mapped[str]
+    head_covering: Mapped[str]
+    clothing: Mapped[str]
+    style: Mapped[str]
     attributes: Mapped[dict[str, Any]]
-    licence: Mapped[str] = mapped_column(String(500))
-    source: Mapped[str] = mapped_column(String(500))
+    licence: Mapped[str]
+    source: Mapped[str]
     lot: Mapped[int] = mapped_column(BigInteger)
     """`lot_of(slug)`: decides between portraits that suit equally well, the same way on every database."""
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -171,13 +171,13 @@ class Consent(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     portrait_id: Mapped[int] = mapped_column(ForeignKey("portraits.id", ondelete="RESTRICT"), index=True)
-    kind: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str]
     """`person`: someone agreed to be shown. `synthetic`: the face is nobody's."""
-    subject: Mapped[str] = mapped_column(String(500))
+    subject: Mapped[str]
     """Whose face it is."""
-    scope: Mapped[str] = mapped_column(String(500))
+    scope: Mapped[str]
     """What it may be used for."""
-    document_uri: Mapped[str] = mapped_column(Text)
+    document_uri: Mapped[str]
     granted_at: Mapped[datetime]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]
@@ -201,18 +201,18 @@ class Production(Base):
         Index(None, "state", "updated_at"),
     )
 
-    id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    title: Mapped[str] = mapped_column(String(500))
-    source_name: Mapped[str] = mapped_column(Text)
-    source_sha256: Mapped[str] = mapped_column(String(64))
-    source_kind: Mapped[str] = mapped_column(String(20))
-    source_language: Mapped[str] = mapped_column(String(50))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    source_name: Mapped[str]
+    source_sha256: Mapped[str]
+    source_kind: Mapped[str]
+    source_language: Mapped[str]
     """BCP 47; `und` as long as nobody knows."""
-    layout: Mapped[str] = mapped_column(String(20))
-    aspect: Mapped[str] = mapped_column(String(10))
+    layout: Mapped[str]
+    aspect: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
-    state: Mapped[str] = mapped_column(String(20), default="planned")
+    state: Mapped[str] = mapped_column(default="planned")
 
     castings: Mapped[list["Casting"]] = relationship(order_by="Casting.speaker", viewonly=True)
     renditions: Mapped[list["Rendition"]] = relationship(order_by="Rendition.language", viewonly=True)
@@ -230,11 +230,11 @@ class Casting(Base):
     )
 
     production_id: Mapped[str] = mapped_column(ForeignKey("productions.id", ondelete="CASCADE"), primary_key=True)
-    speaker: Mapped[str] = mapped_column(String(200), primary_key=True)
+    speaker: Mapped[str] = mapped_column(primary_key=True)
     portrait_id: Mapped[int] = mapped_column(ForeignKey("portraits.id", ondelete="RESTRICT"), index=True)
     voice: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Voice per language, as the speech engine understands it."""
-    reason: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str]
     score: Mapped[float]
     """How much of what was asked for the portrait meets, 0..1."""
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -257,15 +257,15 @@ class Rendition(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     production_id: Mapped[str] = mapped_column(ForeignKey("productions.id", ondelete="CASCADE"))
-    language: Mapped[str] = mapped_column(String(50))
-    state: Mapped[str] = mapped_column(String(20))
-    video_path: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str]
+    state: Mapped[str]
+    video_path: Mapped[str | None]
     """The last finished video; it stays while a new one is made."""
     duration_s: Mapped[float | None]
     """Length of that video in seconds."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None]
 
     segments: Mapped[list["Segment"]] = relationship(order_by="Segment.turn_index", viewonly=True)
 
@@ -287,13 +287,13 @@ class Segment(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     rendition_id: Mapped[int] = mapped_column(ForeignKey("renditions.id", ondelete="CASCADE"))
     turn_index: Mapped[int]
-    speaker: Mapped[str] = mapped_column(String(200))
-    key: Mapped[str] = mapped_column(String(64), index=True)
+    speaker: Mapped[str]
+    key: Mapped[str] = mapped_column(index=True)
     """Content hash of the segment (`media.segment.Segment.key`)."""
     frames: Mapped[int]
-    state: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str]
     cached: Mapped[bool]
     """Whether the clip was there already in the last run."""
     seconds_of_work: Mapped[float]
     """CPU- or GPU-seconds that this clip cost this rendition."""
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None]

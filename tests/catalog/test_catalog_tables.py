@@ -140,7 +140,7 @@ def test_a_portrait_that_is_cast_or_has_a_consent_cannot_be_deleted(furnished: S
 
 
 def test_text_of_every_script_is_kept(session: Session) -> None:
-    title = 'Ünïcode · हिन्दी · 日本語 · 🎬 · it\'s "quoted" · 100% \\ ;--'
+    title = 'Ünïcode · हिन्दी · 日本語 · 🎬 · it\'s "quoted" · 100% \\ ;--' * 20
     produce(session, title=title)
     portrait = add_portrait(session, facts("ann", name=title, attributes={"note": title, "nested": {"a": [1, None]}}))
     session.commit()
