@@ -78,11 +78,11 @@ class PortraitCodec(ModelMixin, ConfigMixin):
             [nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels[:0:-1], channels[-2::-1], strict=True)]
         )
         self.displacement = nn.Conv2d(channels[0], 2, 3, padding=1)
-        self.paint = nn.Conv2d(channels[0], 4 * PATCH * PATCH, 3, padding=1)
+        # Paint is added, not blended in by a gate: a gate closes while the colours are still wrong, and stays closed.
+        self.paint = nn.Conv2d(channels[0], pixels, 3, padding=1)
         for layer in (self.displacement, self.paint):
             nn.init.normal_(layer.weight, std=1e-3)
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.paint.bias[: PATCH * PATCH], -2.0)
 
     def read(self, portrait: Tensor) -> tuple[list[Tensor], Tensor]:
         """What `decode` and `encode` need of a portrait (B, 3, H, W), once per clip: its features, and the code of no change."""
@@ -114,9 +114,7 @@ class PortraitCodec(ModelMixin, ConfigMixin):
                 x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
         x = F.silu(x)
         moved = self._moved(portrait.expand(len(x), -1, -1, -1), self.displacement(x))
-        painted = F.pixel_shuffle(self.paint(x), PATCH)
-        hidden, colour = painted[:, :1].sigmoid(), painted[:, 1:]
-        return moved + hidden * (colour - moved)
+        return moved + F.pixel_shuffle(self.paint(x), PATCH)
 
     def _moved(self, portrait: Tensor, displacement: Tensor) -> Tensor:
         height, width = portrait.shape[-2:]

@@ -219,8 +219,8 @@ def train_codec(
     pictures, faces, mouths = _pictures(run, plan.pictures, size.image)
     while not stage.done:
         rng = stage.rng()
-        kind = rng.choice(["mouth", "face", "whole"], p=[0.5, 0.3, 0.2])
-        count = {"mouth": 24, "face": 14, "whole": 4}[kind]
+        kind = rng.choice(["mouth", "face", "whole"], p=[0.65, 0.2, 0.15])
+        count = {"mouth": 16, "face": 12, "whole": 4}[kind]
         rows, moments = rng.integers(0, len(pictures), count), rng.integers(1, PICTURES_EACH, count)
         weight = torch.ones(count, 1, size.image, size.image)
         for i, row in enumerate(rows):
