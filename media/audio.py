@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +143,7 @@ def write_wav(path: Path, samples: Samples, rate: int) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         _write_wave(file, samples, rate)
 
 
@@ -154,7 +154,7 @@ def wav_bytes(samples: Samples, rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write_wave(file, samples: Samples, rate: int) -> None:  # type: ignore[no-untyped-def]  # any binary file
+def _write_wave(file: IO[bytes], samples: Samples, rate: int) -> None:
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
@@ -256,7 +256,7 @@ def _decoded(
                 return
 
 
-def _mono(array: NDArray, planar: bool, channels: int) -> Samples:  # type: ignore[type-arg]
+def _mono(array: NDArray, planar: bool, channels: int) -> Samples:
     if not planar:
         array = array.reshape(-1, channels).T
     if array.dtype == np.uint8:
@@ -270,7 +270,7 @@ def _mono(array: NDArray, planar: bool, channels: int) -> Samples:  # type: igno
 
 def _riff_promise(path: Path) -> float:
     """Seconds that a WAV file's header promises, where the file holds less than that; else 0."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         if file.read(4) != b"RIFF":
             return 0.0
         size = file.seek(0, 2)
@@ -289,7 +289,7 @@ def _riff_promise(path: Path) -> float:
 
 
 def _ends_inside_an_ogg_page(path: Path) -> bool:
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         if file.read(4) != b"OggS":
             return False
         size = file.seek(0, 2)

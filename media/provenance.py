@@ -70,11 +70,11 @@ def file_tags(metadata: Mapping[str, str]) -> dict[str, str]:
 def embed(path: Path, metadata: Mapping[str, str]) -> None:
     """Append all tags to an MP4 file as an XMP packet; players skip what they do not know."""
     attributes = " ".join(
-        f"p:{name}={quoteattr(value)}" for name, value in sorted(metadata.items()) if name != "digital_source_type"
+        f"p:{name}={_attribute(value)}" for name, value in sorted(metadata.items()) if name != "digital_source_type"
     )
     source_type = metadata.get("digital_source_type")
     if source_type:
-        attributes += f" e:DigitalSourceType={quoteattr(source_type)}"
+        attributes += f" e:DigitalSourceType={_attribute(source_type)}"
     packet = (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         f'<r:RDF xmlns:r="{_RDF}"><r:Description r:about="" xmlns:e="{_IPTC}" xmlns:p="{_OURS}" {attributes}/>'
@@ -106,6 +106,11 @@ def read_metadata(path: Path) -> dict[str, str]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from error
     return {}
+
+
+def _attribute(value: str) -> str:
+    # XML has no control characters, and turns line ends in attributes into spaces.
+    return quoteattr("".join(c if c.isprintable() or ord(c) > 0x9F else " " for c in value))
 
 
 def _parsed(packet: bytes) -> dict[str, str]:

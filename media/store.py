@@ -101,8 +101,8 @@ class ArtifactStore:
         """Store a copy of the file at `path` under `key`; returns the key."""
         with (
             self.writing(key) as temporary,
-            open(path, "rb") as source,
-            open(temporary, "wb") as target,
+            Path(path).open("rb") as source,
+            temporary.open("wb") as target,
         ):
             while block := source.read(1 << 20):
                 target.write(block)

@@ -93,7 +93,7 @@ def test_a_truncated_file_is_refused(
     whole = (folder / name).read_bytes()
     cut = tmp_path / name
     cut.write_bytes(whole[: len(whole) * 6 // 10])
-    with pytest.raises(InputError, match="cut short.*copy or export it again"):
+    with pytest.raises(InputError, match=r"cut short.*copy or export it again"):
         require_usable(cut)
 
 
@@ -107,12 +107,12 @@ def test_no_bytes_raise_anything_but_the_projects_own_error(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "noise.bin"
     path.write_bytes(beginning + data)
-    with pytest.raises(InputError, match="noise.bin"):
+    with pytest.raises(InputError, match=r"noise.bin"):
         require_usable(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="talk.mp3 does not exist; check the path"):
+    with pytest.raises(InputError, match=r"talk.mp3 does not exist; check the path"):
         require_usable(tmp_path / "talk.mp3")
 
 
@@ -123,7 +123,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "talk.mp3").touch()
-    with pytest.raises(InputError, match="talk.mp3 is empty"):
+    with pytest.raises(InputError, match=r"talk.mp3 is empty"):
         require_usable(tmp_path / "talk.mp3")
 
 
@@ -155,7 +155,7 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
 
 def test_a_silent_recording_is_refused(tmp_path: Path) -> None:
     write_wav(tmp_path / "quiet.wav", np.full(32000, 0.0005, np.float32), 16000)
-    with pytest.raises(InputError, match="silent.*-60 dBFS"):
+    with pytest.raises(InputError, match=r"silent.*-60 dBFS"):
         require_usable(tmp_path / "quiet.wav")
 
 
@@ -168,7 +168,7 @@ def test_a_word_between_long_silences_is_heard(tmp_path: Path) -> None:
 
 def test_a_recording_of_a_fifth_of_a_second_is_refused(tmp_path: Path) -> None:
     write_wav(tmp_path / "short.wav", np.full(3200, 0.2, np.float32), 16000)
-    with pytest.raises(InputError, match="0.20 s long, which is too short"):
+    with pytest.raises(InputError, match=r"0.20 s long, which is too short"):
         require_usable(tmp_path / "short.wav")
 
 
@@ -181,7 +181,7 @@ def test_six_hours_are_accepted_at_once(tmp_path: Path) -> None:
         (size + 36).to_bytes(4, "little"),
         size.to_bytes(4, "little"),
     )
-    with open(six_hours, "wb") as file:  # sparse: silence but for a minute in the middle
+    with six_hours.open("wb") as file:  # sparse: silence but for a minute in the middle
         file.write(header)
         file.seek(44 + size // 2)
         file.write(wav_bytes(np.tile(second, 400), 8000)[44:])

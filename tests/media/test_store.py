@@ -133,7 +133,7 @@ def test_two_writers_of_one_key_are_harmless(tmp_path: Path) -> None:
 
 
 def test_a_missing_artifact_is_named(store: ArtifactStore) -> None:
-    with pytest.raises(InputError, match="clips/gone.mp4 is not in the artifact store"):
+    with pytest.raises(InputError, match=r"clips/gone.mp4 is not in the artifact store"):
         store.fetch("clips/gone.mp4")
 
 

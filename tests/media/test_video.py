@@ -99,7 +99,7 @@ def test_an_error_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
 def test_no_frames_frames_of_odd_size_and_frames_of_changing_size_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one frame"):
         write_video([], tmp_path / "a.mp4", 25)
-    with pytest.raises(ValueError, match="even width and height for H.264, not 127x96"):
+    with pytest.raises(ValueError, match=r"even width and height for H.264, not 127x96"):
         write_video(moving_square(3, width=127), tmp_path / "a.mp4", 25)
     with pytest.raises(ValueError, match="frame 1 is"):
         write_video([*moving_square(1), *moving_square(1, width=64)], tmp_path / "a.mp4", 25)
