@@ -4,6 +4,7 @@ Thin on purpose: it turns options into one call, shows progress, and turns error
 Everything heavy is imported inside the commands, so that `--help` answers at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -316,6 +317,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0 done, 1 bad input, 2 try again, 3 something is missing."""
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if debug:
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
     try:
         code = typer.main.get_command(app)(args=arguments, prog_name="portrayal", standalone_mode=False)
         return code if isinstance(code, int) else 0

@@ -156,8 +156,10 @@ def cast(
     from flows.plan import make_plan
     from tasks.request import checked_request
 
+    # Who is cast does not depend on what renders; the preview is always there.
+    request = checked_request(source=str(source), name=name, cast=pairs("--cast", wish), engines={"render": "still"})
     with progress_on_stderr(show=not json):
-        planned = make_plan(checked_request(source=str(source), name=name, cast=pairs("--cast", wish)))
+        planned = make_plan(request)
     rows = [casting.as_json() for casting in planned.castings]
     if json:
         print_json(rows)

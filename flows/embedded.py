@@ -83,21 +83,17 @@ class EmbeddedServer:
             self._process.wait()
 
 
-def start(home: Path, *, debug: bool = False) -> EmbeddedServer:
+def start(home: Path) -> EmbeddedServer:
     """Choose a Prefect server and begin to start one if there is none. Returns at once; call `join()` later.
 
     A server is used if PREFECT_API_URL names one, or if one answers at its usual place on this machine.
 
     Args:
         home: Portrayal's home; what Prefect writes goes into `home/prefect`, unless PREFECT_HOME says otherwise.
-        debug: let Prefect log its errors.
     """
-    if "prefect" in sys.modules and "PREFECT_API_URL" not in os.environ:
-        raise RuntimeError("flows.embedded.start() must come before Prefect is imported.")
-    prefect_home = home.resolve() / "prefect"
-    os.environ.setdefault("PREFECT_HOME", str(prefect_home))
+    os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect"))
     for name, value in QUIET.items():
-        os.environ.setdefault(name, "ERROR" if debug and value == "CRITICAL" else value)
+        os.environ.setdefault(name, value)
     if url := os.environ.get("PREFECT_API_URL"):
         return EmbeddedServer(url)
     if _answers(DEFAULT_SERVER, seconds=0.2):

@@ -73,11 +73,12 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
     description="Makes the videos that are still missing in languages which a script holds already.",
     persist_result=False,
 )
-def localize(limit: int = 100) -> list[str]:
+def localize(limit: int = 100, engines: dict[str, str] | None = None) -> list[str]:
     """Produce what is missing, one production after another; returns the paths of the new videos.
 
     Args:
         limit: productions in one run, the last changed first.
+        engines: engine by kind, where it is not to be chosen automatically.
 
     Raises:
         RenderError: some could not be produced, and which; the others are done.
@@ -95,6 +96,7 @@ def localize(limit: int = 100) -> list[str]:
                 "layout": one.layout,
                 "aspect": one.aspect,
                 "languages": list(one.languages),
+                "engines": engines or {},
             }
         )
         try:

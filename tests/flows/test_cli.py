@@ -1,0 +1,172 @@
+"""The command line itself: quick help, exit codes, and what goes to stdout and what to stderr."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def processor_seconds(arguments: list[str]) -> tuple[float, str]:
+    """What a command of its own costs, whatever else this machine does."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-m", "flows.cli", *arguments], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+
+
+def test_help_answers_at_once() -> None:
+    # The best of three: the first may have to compile what was never imported before.
+    seconds, text = min(processor_seconds(["--help"]) for _ in range(3))
+    for command in ("demo", "produce", "plan", "catalog", "models", "report", "doctor"):
+        assert command in text
+    assert seconds < 0.5
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    code = "import sys, flows.cli; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {
+        "torch",
+        "prefect",
+        "sqlalchemy",
+        "numpy",
+        "pydantic",
+        "pandas",
+        "scipy",
+        "diffusers",
+        "av",
+        "moviepy",
+        "PIL",
+    }
+    assert not heavy & set(json.loads(done.stdout.replace("'", '"')))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fly",), ("fly",)),
+        (("produce",), ("source",)),
+        (("produce", "talk.txt"), ("--out",)),
+        (("produce", "talk.txt", "--out", "out", "--aspect", "5:4"), ("--aspect",)),
+        (("plan", "talk.txt", "--speed", "high"), ("--speed",)),
+        (("catalog", "show", "nobody-at-all"), ("nobody-at-all", "catalog list")),
+        (("catalog", "consent", "add", "nobody-at-all", "--subject", "Jo"), ("nobody-at-all",)),
+        (("catalog", "consent", "revoke", "4711"), ("4711",)),
+        (("catalog", "list", "--where", "tall"), ("TRAIT=VALUE",)),
+        (("catalog", "presenters", "--sheet", "cast.jpg"), ("cast.jpg", ".png")),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_1(
+    portrayal: Callable[..., Any], arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    answer = portrayal(*arguments)
+    assert answer.code == 1 and answer.out == ""
+    assert answer.err.startswith("portrayal: ") and answer.err.count("\n") == 1
+    assert all(word in answer.err for word in words)
+
+
+def test_a_traceback_only_with_debug(portrayal: Callable[..., Any]) -> None:
+    from media.errors import InputError
+
+    assert "Traceback" not in portrayal("plan", "nothing.txt").err
+    with pytest.raises(InputError):
+        portrayal("plan", "nothing.txt", "--debug")
+
+
+def test_the_catalog_is_seeded_and_can_be_looked_at(portrayal: Callable[..., Any], tmp_path: Path) -> None:
+    everybody = portrayal("catalog", "list", "--json").json
+    assert len(everybody) >= 24
+    feminine = portrayal("catalog", "list", "--where", "presentation=feminine", "--usable", "--json").json
+    assert 0 < len(feminine) < len(everybody)
+    slug = everybody[0]["slug"]
+    facts = portrayal("catalog", "show", slug, "--json").json
+    assert Path(facts["picture"].removeprefix("file://")).is_file()
+    assert facts["consents"][0]["revoked_at"] is None
+    assert slug in portrayal("catalog", "list").out
+    assert "Consents" in portrayal("catalog", "show", slug).out
+    assert portrayal("catalog", "check").code == 0
+    assert portrayal("catalog", "presenters", "--sheet", tmp_path / "cast.png").code == 0
+    assert (tmp_path / "cast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_catalog_check_finds_what_may_not_be_used_or_ends_soon(portrayal: Callable[..., Any]) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    first, second = (one["slug"] for one in portrayal("catalog", "list", "--json").json[:2])
+    for slug in (first, second):
+        number = portrayal("catalog", "show", slug, "--json").json["consents"][0]["id"]
+        assert portrayal("catalog", "consent", "revoke", number).code == 0
+    soon = (datetime.now(UTC) + timedelta(days=10)).date().isoformat()
+    assert portrayal("catalog", "consent", "add", second, "--subject", "Jo Doe", "--until", soon).code == 0
+    answer = portrayal("catalog", "check", "--json")
+    assert answer.code == 1
+    found = {one["portrait"]: one for one in answer.json}
+    assert found[first]["refuses"] and not found[second]["refuses"] and "30 days" in found[second]["problem"]
+
+
+def test_casting_can_be_asked_for_without_changing_anything(portrayal: Callable[..., Any], script: Path) -> None:
+    first = portrayal("catalog", "cast", script, "--json").json
+    assert [one["speaker"] for one in first] == ["Ann", "Bob"]
+    assert len({one["portrait"] for one in first}) == 2 and all(one["reason"] for one in first)
+    assert portrayal("catalog", "cast", script, "--json").json == first
+    assert portrayal("report", "--json").json == []
+    other = next(
+        one["slug"] for one in portrayal("catalog", "list", "--json").json if one["slug"] != first[0]["portrait"]
+    )
+    wished = portrayal("catalog", "cast", script, "--cast", f"ann={other}", "--json").json
+    assert wished[0]["portrait"] == other and "wished" in wished[0]["reason"]
+
+
+def test_the_models_are_listed_with_the_preview_engine(portrayal: Callable[..., Any]) -> None:
+    names = [one["name"] for one in portrayal("models", "list", "--json").json]
+    assert "still" in names
+    assert "still" in portrayal("models", "list").out
+    assert portrayal("models", "evaluate", "no-such-checkpoint").code == 3
+
+
+def test_the_doctor_says_what_is_there_and_what_to_do(portrayal: Callable[..., Any]) -> None:
+    answer = portrayal("doctor", "--json")
+    found = {(one["subject"], one["name"]): one for one in answer.json["findings"]}
+    for subject, name in (
+        ("media", "ffmpeg"),
+        ("media", "fonts for captions"),
+        ("storage", "catalog"),
+        ("storage", "artifact store"),
+        ("synthesis", "espeak"),
+        ("diarization", "dvector"),
+        ("render", "still"),
+    ):
+        assert found[subject, name]["state"] == "ok", found[subject, name]
+    whisper = found["transcription", "whisper"]
+    assert whisper["state"] == "ok" or whisper["remedy"]
+    assert answer.code == (0 if answer.json["main_job_runs"] else 3)
+
+
+def test_a_long_recording_is_planned_without_listening_to_it(portrayal: Callable[..., Any], tmp_path: Path) -> None:
+    import wave
+
+    # Six hours at a telephone's rate, written as a hole in a sparse file with a second of noise at the beginning.
+    path = tmp_path / "long.wav"
+    seconds, rate = 6 * 3600, 8000
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.setnframes(seconds * rate)
+        file.writeframesraw(bytes(range(256)) * (rate // 128))
+    size = 44 + seconds * rate * 2
+    with path.open("r+b") as file:
+        file.truncate(size)
+        for offset, value in ((4, size - 8), (40, size - 44)):
+            file.seek(offset)
+            file.write(value.to_bytes(4, "little"))
+    answer = portrayal("plan", path, "--engine", "render=still", "--json")
+    assert answer.code == 0, answer
+    assert answer.json["seconds_of_video"] == pytest.approx(seconds)
+    assert answer.json["estimated_seconds"] > 600
+    assert "6:00:00" in portrayal("plan", path, "--engine", "render=still").out

@@ -1,0 +1,271 @@
+"""The main job with the preview engine, on a real Prefect server: what is made, and what is not made again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from media.audio import read_audio, wav_bytes
+from media.loudness import measure
+from media.provenance import read_metadata
+from media.video import probe_video
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+STILL = ("--engine", "render=still")
+
+
+@pytest.fixture
+def produce(portrayal: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Produces into `out`, and returns what `--json` printed."""
+
+    def call(source: Path, *options: object, code: int = 0) -> Any:
+        answer = portrayal("produce", source, "--out", tmp_path / "out", *STILL, *options, "--json")
+        assert answer.code == code, answer
+        return answer.json
+
+    return call
+
+
+def test_a_script_becomes_one_video_per_language(produce: Callable[..., Any], script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = produce(script, "--lang", "en", "--lang", "es")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "production.json",
+        *(f"talk.{language}.{suffix}" for language in ("en", "es") for suffix in ("mp4", "srt", "vtt")),
+    ]
+    for language in ("en", "es"):
+        video = out / f"talk.{language}.mp4"
+        info = probe_video(video)
+        assert (info.width, info.height) == (1280, 720)
+        assert info.audio_duration is not None and abs(info.duration - info.audio_duration) <= 0.04
+        tags = read_metadata(video)
+        assert tags["comment"].startswith("AI-generated") and tags["language"] == language
+        loudness, peak = measure(read_audio(video, 48_000), 48_000)
+        assert abs(loudness + 16) < 1 and peak < -1
+    assert "Sí." in (out / "talk.es.vtt").read_text() and "Bob: No." in (out / "talk.es.srt").read_text()
+    record = json.loads((out / "production.json").read_text())
+    assert [turn["text"] for turn in record["renditions"][0]["turns"]] == ["Yes.", "No.", "Why?"]
+    portraits = {one["speaker"]: one for one in record["portraits"]}
+    assert portraits["Ann"]["presentation"] == "feminine" and portraits["Bob"]["presentation"] == "masculine"
+    assert all(one["reason"] and one["licence"] and one["consents"] for one in portraits.values())
+    assert record["disclosure"]["text"].startswith("AI-generated")
+    assert "still/1" in record["engines"]["render"] and record["engines"]["synthesis"].startswith("espeak")
+    # Three turns in two languages and an idle clip of each speaker.
+    assert record["figures"]["segments"] == record["figures"]["rendered"] == 8
+    assert made["status"] == "done" and made["renditions"][0]["video"] == str(out / "talk.en.mp4")
+
+
+def test_a_second_run_renders_nothing_and_changes_no_video(
+    produce: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    produce(script)
+    video = tmp_path / "out" / "talk.en.mp4"
+    before = video.stat().st_mtime_ns, video.read_bytes()
+    again = produce(script)
+    assert again["figures"]["rendered"] == 0 and again["renditions"][0]["assembled_before"]
+    assert (video.stat().st_mtime_ns, video.read_bytes()) == before
+    video.unlink()
+    restored = produce(script)
+    assert restored["figures"]["rendered"] == 0 and video.read_bytes() == before[1]
+
+
+def test_changing_one_line_renders_that_line_only(produce: Callable[..., Any], script: Path, tmp_path: Path) -> None:
+    first = produce(script)
+    script.write_text(script.read_text().replace("Bob: No.", "Bob: Never."))
+    second = produce(script)
+    assert second["figures"]["rendered"] == 1
+    before, after = ([turn["segment"] for turn in made["renditions"][0]["turns"]] for made in (first, second))
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+    assert [one["portrait"] for one in first["portraits"]] == [one["portrait"] for one in second["portraits"]]
+
+
+def test_another_language_keeps_the_cast_and_the_record_of_the_first(
+    produce: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    english = produce(script, "--lang", "en")
+    spanish = produce(script, "--lang", "es")
+    assert [one["portrait"] for one in english["portraits"]] == [one["portrait"] for one in spanish["portraits"]]
+    assert [one["language"] for one in spanish["renditions"]] == ["es", "en"]
+    keys = {one["key"] for one in spanish["segments"]}
+    assert all(turn["segment"] in keys for one in spanish["renditions"] for turn in one["turns"])
+
+
+def test_captions_only_as_asked_for(produce: Callable[..., Any], script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for option, files in (("none", ["talk.en.mp4"]), ("burn", ["talk.en.mp4"])):
+        made = produce(script, "--captions", option)
+        assert sorted(path.name for path in out.glob("talk*")) == files and made["renditions"][0]["captions"] == []
+    without = (out / "talk.en.mp4").read_bytes()
+    produce(script, "--captions", "sidecar")
+    assert sorted(path.name for path in out.glob("talk*")) == ["talk.en.mp4", "talk.en.srt", "talk.en.vtt"]
+    assert (out / "talk.en.mp4").read_bytes() != without
+
+
+def test_a_recording_keeps_its_own_sound_and_times(produce: Callable[..., Any], tmp_path: Path) -> None:
+    recording, rttm = a_conversation(tmp_path)
+    (tmp_path / "call.vtt").write_text(
+        "WEBVTT\n\n00:00.200 --> 00:01.400\n<v Ann>How are you today?\n\n00:01.700 --> 00:03.000\n<v Bob>Fine, thank you.\n"
+    )
+    made = produce(recording, "--rttm", rttm, "--layout", "gallery", "--aspect", "1:1")
+    rendition = made["renditions"][0]
+    assert rendition["language"] == "en"
+    assert [(turn["speaker"], turn["text"]) for turn in rendition["turns"]] == [
+        ("Ann", "How are you today?"),
+        ("Bob", "Fine, thank you."),
+    ]
+    info = probe_video(Path(rendition["video"]))
+    assert (info.width, info.height) == (960, 960)
+    source = read_audio(recording, 16_000)
+    assert abs(info.duration - len(source) / 16_000) <= 0.04
+    # The sound is the recording's: at the same times, only louder.
+    heard = read_audio(Path(rendition["video"]), 16_000)[: len(source)]
+    lag = int(np.argmax(np.correlate(heard, source[4000:-4000], mode="valid"))) - 4000
+    assert abs(lag) <= 0.04 * 16_000
+    assert produce(recording, "--rttm", rttm, "--aspect", "1:1")["figures"]["rendered"] == 0
+
+
+def test_a_recording_that_nobody_wrote_down_has_no_captions_and_says_so(
+    produce: Callable[..., Any], tmp_path: Path
+) -> None:
+    recording, rttm = a_conversation(tmp_path)
+    made = produce(recording, "--rttm", rttm)
+    assert [path.name for path in (tmp_path / "out").glob("call*")] == ["call.und.mp4"]
+    assert sum("No captions" in note for note in made["notes"]) == 1
+
+
+def test_one_bad_segment_is_named_and_everything_else_is_kept(
+    produce: Callable[..., Any], portrayal: Callable[..., Any], script: Path, home: Path, tmp_path: Path
+) -> None:
+    slugs = {one["speaker"]: one["portrait"] for one in portrayal("catalog", "cast", script, "--json").json}
+    picture = Path(portrayal("catalog", "show", slugs["Bob"], "--json").json["picture"].removeprefix("file://"))
+    whole = picture.read_bytes()
+    picture.write_bytes(b"not a picture")
+    answer = portrayal("produce", script, "--out", tmp_path / "out", *STILL, "--json")
+    assert answer.code == 2
+    assert "turn 2 (Bob) in en" in answer.err
+    made = answer.json
+    assert made["status"] == "incomplete" and made["figures"]["failed"] == 2  # the turn, and Bob's idle clip
+    assert made["figures"]["rendered"] == 3
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["production.json"]
+    assert portrayal("report", "--json").json[0]["state"] == "incomplete"
+    picture.write_bytes(whole)
+    mended = produce(script)
+    assert mended["status"] == "done" and mended["figures"]["rendered"] == 2
+    assert portrayal("report", "--json").json[0]["state"] == "done"
+
+
+def test_a_consent_that_is_revoked_while_work_goes_on_stops_the_rendering(
+    produce: Callable[..., Any], portrayal: Callable[..., Any], script: Path, home: Path
+) -> None:
+    from media.errors import RightsError
+    from media.segment import Segment
+    from tasks.rendering import RenderJob, render
+
+    slug = str(portrayal("catalog", "list", "--json").json[0]["slug"])
+    facts = portrayal("catalog", "show", slug, "--json").json
+    segment = Segment("portraits/x.png", "audio/x.wav", (0.2, 0.2, 0.8, 0.8), "still", "still/1")
+    job = RenderJob(segment, 5, 25, "turn 1 (Ann) in en", slug)
+    assert portrayal("catalog", "consent", "revoke", facts["consents"][0]["id"]).code == 0
+    with pytest.raises(RightsError, match=slug):
+        render(job)
+
+
+def test_a_person_reads_a_table_and_a_program_reads_json(
+    produce: Callable[..., Any], portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    answer = portrayal("produce", script, "--out", tmp_path / "out", *STILL)
+    assert answer.code == 0
+    assert "talk.en.mp4" in answer.out and "production.json" in answer.out
+    assert "Render the clips" in answer.err
+    machine = portrayal("produce", script, "--out", tmp_path / "out", *STILL, "--json")
+    assert machine.err == "" and machine.json["figures"]["rendered"] == 0
+
+
+def test_a_plan_says_what_is_cached_and_how_long_the_rest_takes(
+    produce: Callable[..., Any], portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    first = portrayal("plan", script, *STILL, "--lang", "en", "--lang", "es", "--json").json
+    assert first["to_render"] == 8 and first["cached"] == 0 and first["estimated_seconds"] > 0
+    assert not (tmp_path / "out").exists()
+    assert portrayal("report", "--json").json == []
+    made = produce(script, "--lang", "en")
+    assert [one["portrait"] for one in made["portraits"]] == [one["portrait"] for one in first["castings"]]
+    second = portrayal("plan", script, *STILL, "--lang", "en", "--lang", "es", "--json").json
+    assert second["to_render"] == 3 and second["cached"] == 5
+    text = portrayal("plan", script, *STILL).out
+    assert "cached" in text and "Ann" in text and "about" in text
+
+
+def test_killed_at_any_moment_only_what_is_missing_is_rendered_again(
+    produce: Callable[..., Any], home: Path, tmp_path: Path
+) -> None:
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    script = tmp_path / "count.txt"
+    script.write_text("language: en\n" + "".join(f"{'AB'[i % 2]}nn: {word}.\n" for i, word in enumerate(words)))
+    # A command of its own, with an embedded server and renderer processes of its own.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    command = [sys.executable, "-m", "flows.cli", "produce", str(script), "--out", str(tmp_path / "out"), *STILL]
+    process = subprocess.Popen(
+        command, env=environment | {"PORTRAYAL_RENDERERS": "2"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    clips = home / "artifacts" / "clips"
+    deadline = time.monotonic() + 200
+    while len(list(clips.glob("[0-9a-f]*.mp4"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL, process.stderr and process.stderr.read()
+    assert len(children) >= 2
+    while any(is_alive(child) for child in children):
+        assert time.monotonic() < deadline, "the server and the renderers outlive the command"
+        time.sleep(0.05)
+    there = len(list(clips.glob("[0-9a-f]*.mp4")))
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*.mp4"))
+    made = produce(script)
+    assert made["figures"]["segments"] == 14
+    assert made["figures"]["rendered"] == 14 - there
+    assert made["status"] == "done"
+
+
+def a_conversation(folder: Path) -> tuple[Path, Path]:
+    """Two synthetic voices, three seconds, and who speaks when."""
+    from models.speech.engines import synthesizer
+
+    engine = synthesizer("espeak")
+    ann, bob = engine.voices("en", 2, ["feminine", "masculine"])
+    track = np.zeros(round(3.2 * 16_000), np.float32)
+    for start, text, voice in ((0.2, "How are you today?", ann), (1.7, "Fine, thank you.", bob)):
+        from media.audio import resample
+
+        speech = engine.speak(text, "en", voice)
+        samples = resample(speech.samples, speech.sample_rate, 16_000)
+        at = round(start * 16_000)
+        track[at : at + len(samples)] = samples[: len(track) - at]
+    (folder / "call.wav").write_bytes(wav_bytes(track, 16_000))
+    lines = ("SPEAKER call 1 0.2 1.2 <NA> <NA> a <NA> <NA>", "SPEAKER call 1 1.7 1.3 <NA> <NA> b <NA> <NA>", "")
+    (folder / "who.rttm").write_text("\n".join(lines))
+    return folder / "call.wav", folder / "who.rttm"
+
+
+def children_of(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if int(line.split()[1]) == pid]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.strip().startswith("Z")
