@@ -1,0 +1,70 @@
+"""What is checked before any work begins, and how requests are read."""
+
+from pathlib import Path
+
+import pytest
+
+from media.errors import InputError
+from tasks.request import ProductionRequest, checked_request
+from tasks.sources import check_out, read_source
+
+
+def test_a_folder_is_tried_without_leaving_a_trace(tmp_path: Path) -> None:
+    check_out(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "mine.txt").write_text("mine")
+    check_out(tmp_path / "a")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine.txt"]
+
+
+def test_a_production_keeps_its_identity_when_its_file_changes(tmp_path: Path) -> None:
+    path = tmp_path / "talk.txt"
+
+    def identity(**options: object) -> str:
+        return read_source(checked_request(source=str(path), engines={"render": "still"}, **options)).production_id
+
+    path.write_text("language: en\nAnn: One.\n")
+    first = identity()
+    path.write_text("language: en\nAnn: Two.\n")
+    assert identity() == first != identity(name="other")
+    assert first.startswith("talk-")
+
+
+@pytest.mark.parametrize(("asked", "found"), [([], ("en",)), (["es-mx"], ("es",)), (["es", "en", "es"], ("es", "en"))])
+def test_languages_are_the_scripts_own(tmp_path: Path, asked: list[str], found: tuple[str, ...]) -> None:
+    path = tmp_path / "talk.txt"
+    path.write_text("language: en\nAnn: One.\n  es: Uno.\n")
+    request = checked_request(source=str(path), languages=asked, engines={"render": "still"})
+    assert read_source(request).languages == found
+
+
+def test_a_script_without_a_known_suffix_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "talk.doc"
+    path.write_text("Ann: One.\n")
+    with pytest.raises(InputError, match="suffix"):
+        read_source(checked_request(source=str(path), engines={"render": "still"}))
+    path.write_bytes(bytes(2000))
+    with pytest.raises(InputError, match="not audio"):
+        read_source(checked_request(source=str(path), engines={"render": "still"}))
+
+
+def test_a_request_survives_the_way_through_prefects_forms() -> None:
+    request = checked_request(source="talk.txt", out="out", languages=["pt-br"], render={"steps": 4}, cast={"Ann": "x"})
+    assert request.languages == ["pt-BR"]
+    assert ProductionRequest.model_validate_json(request.model_dump_json()) == request
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"render": {"steps": 0}}, "--render-steps"),
+        ({"aspect": "4:3"}, "--aspect"),
+        ({"engines": {"cook": "pan"}}, "cook"),
+        ({"name": "a/b"}, "a/b"),
+        ({"languages": ["english, please"]}, "--lang"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(options: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        checked_request(source="talk.txt", **options)
