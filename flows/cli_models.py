@@ -1,5 +1,6 @@
 """`portrayal models`: the checkpoints that are here, how good one is, and training the starter."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,3 +43,29 @@ def evaluate(
         print_json(figures)
     else:
         print_evaluation(figures)
+
+
+@train_app.command()
+def starter(
+    run: Annotated[
+        Path, typer.Option(help="Folder for data and states; a run that was killed goes on from there.")
+    ] = Path("runs/starter"),
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=NUMBER", help="Field of models.emo.training.Plan that differs (repeatable)."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that draw scenes side by side.")] = 2,
+    json: JsonOption = False,
+) -> None:
+    """Train the starter from nothing: invented speech, drawn presenters, EMO's three stages. Takes hours."""
+    from flows.cli import pairs
+    from flows.console import print_json, progress_on_stderr
+    from flows.start import train_here
+
+    with progress_on_stderr(show=not json):
+        folder = train_here(run, pairs("--plan", plan), processes=processes)
+    if json:
+        print_json({"checkpoint": str(folder)})
+    else:
+        print(f"The checkpoint is in {folder}: use it with --engine render={folder}, or measure it with")
+        print(f"portrayal models evaluate {folder}")

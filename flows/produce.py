@@ -20,7 +20,7 @@ from media.errors import PortrayalError, RenderError, RightsError
 from media.segment import Clip
 from tasks import assembling, bookkeeping, casting, hearing, rendering, segments, sources, speaking, workspace
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
-from tasks.progress import part, stage
+from tasks.progress import Advance, part, stage
 from tasks.rendering import RendererLostError, RenderJob
 from tasks.request import ProductionRequest
 from tasks.segments import PlannedSegment
@@ -93,7 +93,7 @@ def produce(request: ProductionRequest) -> Production:
             cast = cast_portraits(request, source, source.dialogue)
         with _timed(timings, speaking.STAGE, len(source.languages)) as advance:
             performances = [
-                speak(request, source, language, cast, fps, lambda share, done=done: advance(done + share))
+                speak(request, source, language, cast, fps, _beyond(advance, done))
                 for done, language in enumerate(source.languages)
             ]
     captions = [assembling.cues_of(request, performance) for performance in performances]
@@ -119,9 +119,7 @@ def produce(request: ProductionRequest) -> Production:
                 if missing:
                     record.incomplete(performance.language, "; ".join(problems[one.key] for one in missing))
                     continue
-                made = assemble(
-                    request, source, performance, cues, cast, needed, clips, lambda done, b=before: advance(b + done)
-                )
+                made = assemble(request, source, performance, cues, cast, needed, clips, _beyond(advance, before))
                 assembled[performance.language] = made
                 record.finished(performance.language, Path(made.video), made.seconds)
                 before += performance.seconds
@@ -183,6 +181,11 @@ def _named(job: RenderJob, error: Exception) -> PortrayalError:
     kind = type(error) if isinstance(error, PortrayalError) else RenderError
     sentence = str(error) if isinstance(error, PortrayalError) else f"{type(error).__name__}: {error}"
     return kind(sentence if job.label in sentence else f"{job.label}: {sentence}")
+
+
+def _beyond(advance: Advance, before: float) -> Advance:
+    """Progress of one part of a stage, of which `before` is done already."""
+    return lambda done: advance(before + done)
 
 
 def _frames(planned: Sequence[PlannedSegment]) -> float:

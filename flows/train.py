@@ -104,11 +104,13 @@ def train(run: Path, plan: dict[str, int] | None = None, size: str = "starter", 
     return train_stages(run, plan, size)
 
 
-def train_with_progress(run: Path, listener: Progress, **options: object) -> Path:
+def train_with_progress(
+    run: Path, listener: Progress, plan: dict[str, int] | None = None, size: str = "starter", processes: int = 2
+) -> Path:
     """`train`, telling `listener` the stage's name and its share done."""
     global _listener
     _listener = listener
     try:
-        return train(run, **options)
+        return train(run, plan, size, processes)
     finally:
         _listener = None
