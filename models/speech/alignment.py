@@ -23,6 +23,8 @@ _QUIETER = 10 ** (-32 / 20)
 """What is this much below the loud parts (32 dB) counts as a pause."""
 _FRAMES_A_SECOND = 100
 _MARGINS = (0.0, 0.1, 0.25)
+_UNSURE = 2
+"""Words before the place where sound and text part that are not trusted."""
 _LONGEST = 120.0
 """Seconds that are aligned in one piece; the search grows with the length."""
 
@@ -53,8 +55,8 @@ class ProportionalAligner:
 class PocketsphinxAligner:
     """Forced alignment with the English acoustic model that pocketsphinx's wheel carries.
 
-    A word that its dictionary lacks is pronounced by espeak-ng. Where alignment fails, the words are spread in proportion to
-    their letters.
+    A word that its dictionary lacks is pronounced by espeak-ng. From where the sound no longer fits the text, the words are
+    spread in proportion to their letters.
     """
 
     name = "pocketsphinx"
@@ -81,7 +83,7 @@ class PocketsphinxAligner:
             decoder = _decoder()
             keys = [_key(decoder, word.text) for word in spread]
             found = _forced(decoder, _as_pcm(samples, sample_rate), [key for key in keys if key])
-        return _filled(spread, keys, found, duration) if found else spread
+        return _filled(spread, keys, found, samples, sample_rate) if found else spread
 
 
 def _weight(word: str) -> float:
@@ -174,14 +176,13 @@ _ARPABET = {
 }  # fmt: skip
 
 
-def _forced(decoder: "Decoder", pcm: bytes, keys: list[str]) -> list[tuple[float, float]] | None:
-    """Times of the dictionary entries, in seconds; None when the sound does not fit them.
+def _forced(decoder: "Decoder", pcm: bytes, keys: list[str]) -> list[tuple[float, float]]:
+    """Times of the first dictionary entries, in seconds: of all, or of those before the place where sound and text part.
 
     The search sometimes loses its way at the very edges of a tightly cut recording; a little silence there then helps.
     """
-    if not keys:
-        return None
-    for margin in _MARGINS:
+    best: list[tuple[float, float]] = []
+    for margin in _MARGINS if keys else ():
         silence = bytes(2 * round(margin * RATE))
         try:
             decoder.set_align_text(" ".join(keys))
@@ -191,22 +192,37 @@ def _forced(decoder: "Decoder", pcm: bytes, keys: list[str]) -> list[tuple[float
         except (RuntimeError, ValueError):
             continue
         said = [segment for segment in decoder.seg() or () if segment.word[0] not in "<[("]
-        if [re.sub(r"\(\d+\)$", "", segment.word) for segment in said] == keys:
-            edges = [(segment.start_frame, segment.end_frame + 1) for segment in said]
-            return [(start / _FRAMES_A_SECOND - margin, end / _FRAMES_A_SECOND - margin) for start, end in edges]
-    return None
+        edges = [
+            (segment.start_frame / _FRAMES_A_SECOND - margin, (segment.end_frame + 1) / _FRAMES_A_SECOND - margin)
+            for segment, key in zip(said, keys, strict=False)
+            if re.sub(r"\(\d+\)$", "", segment.word) == key
+        ]
+        if len(edges) == len(keys):
+            return edges
+        if len(edges) == len(said):
+            best = max(best, edges[:-_UNSURE], key=len)
+    return best
 
 
 def _filled(
-    spread: tuple[Word, ...], keys: list[str | None], found: list[tuple[float, float]], duration: float
+    spread: tuple[Word, ...],
+    keys: list[str | None],
+    found: list[tuple[float, float]],
+    samples: Samples,
+    sample_rate: int,
 ) -> tuple[Word, ...]:
-    """Found times where there are any; a word without sound lies between its neighbours."""
+    """Found times where there are any; a word without sound lies between its neighbours; the rest is spread out."""
+    duration = len(samples) / sample_rate
     remaining = iter(found)
     words: list[Word] = []
     time = 0.0
     for word, key in zip(spread, keys, strict=True):
-        start, end = next(remaining) if key else (time, time)
-        start, end = min(max(start, time), duration), min(max(end, time), duration)
+        place = next(remaining, None) if key else (time, time)
+        if place is None:
+            break
+        start, end = (min(max(moment, time), duration) for moment in place)
         words.append(Word(word.text, start, end))
         time = end
-    return tuple(words)
+    rest = " ".join(word.text for word in spread[len(words) :])
+    late = ProportionalAligner().align(samples[round(time * sample_rate) :], sample_rate, rest, "en")
+    return (*words, *(Word(word.text, time + word.start, min(time + word.end, duration)) for word in late))

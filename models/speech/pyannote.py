@@ -79,6 +79,7 @@ class PyannoteDiarizer:
                 max_speakers=max_speakers,
                 hook=_hook(progress) if progress else None,
             )
+        duration = len(samples) / sample_rate
         labels = output.speaker_diarization.labels()
         vectors = output.speaker_embeddings if output.speaker_embeddings is not None else ()
         embeddings = {
@@ -89,8 +90,8 @@ class PyannoteDiarizer:
         if progress:
             progress(1.0)
         return Diarization(
-            _turns(output.speaker_diarization),
-            _turns(output.exclusive_speaker_diarization),
+            _turns(output.speaker_diarization, duration),
+            _turns(output.exclusive_speaker_diarization, duration),
             embeddings,
             f"{len(labels)} speaker{'' if len(labels) == 1 else 's'} found by pyannote.audio."
             if labels
@@ -107,9 +108,14 @@ def how_to_get(model: str, settings: Settings) -> str:
     )
 
 
-def _turns(annotation: "Annotation") -> tuple[SpeakerTurn, ...]:
+def _turns(annotation: "Annotation", duration: float) -> tuple[SpeakerTurn, ...]:
+    """Within the recording: the last of pyannote's 10 s windows may reach beyond it."""
     tracks = annotation.itertracks(yield_label=True)
-    return tuple(SpeakerTurn(str(label), float(segment.start), float(segment.end)) for segment, _, label in tracks)
+    return tuple(
+        SpeakerTurn(str(label), float(segment.start), min(float(segment.end), duration))
+        for segment, _, label in tracks
+        if segment.start < duration
+    )
 
 
 def _hook(progress: Progress) -> Callable[..., None]:
