@@ -74,7 +74,7 @@ def plate(
     width = round(max(widths, default=0) + 2 * padding[0] * size)
     height = round(len(lines) * LINE_HEIGHT * size + 2 * padding[1] * size)
     picture = np.zeros((height, width, 4), np.uint8)
-    canvas = skia.Surface(picture, colorType=skia.kRGBA_8888_ColorType).getCanvas()
+    canvas = _canvas_on(picture)
     outline = skia.RRect.MakeRectXY(skia.Rect.MakeWH(width, height), 0.3 * size, 0.3 * size)
     canvas.clipRRect(outline, doAntiAlias=True)
     canvas.clear(_skia_colour(background))
@@ -92,7 +92,7 @@ def rounded_frame(width: int, height: int, radius: float, thickness: float, colo
     import skia
 
     picture = np.zeros((height, width, 4), np.uint8)
-    canvas = skia.Surface(picture, colorType=skia.kRGBA_8888_ColorType).getCanvas()
+    canvas = _canvas_on(picture)
     inset = thickness / 2
     rectangle = skia.Rect.MakeLTRB(inset, inset, width - inset, height - inset)
     paint = skia.Paint(
@@ -107,12 +107,18 @@ def rounded_mask(width: int, height: int, radius: float) -> NDArray[np.uint8]:
     import skia
 
     picture = np.zeros((height, width, 4), np.uint8)
-    canvas = skia.Surface(picture, colorType=skia.kRGBA_8888_ColorType).getCanvas()
+    canvas = _canvas_on(picture)
     canvas.drawRRect(
         skia.RRect.MakeRectXY(skia.Rect.MakeWH(width, height), radius, radius),
         skia.Paint(Color=skia.ColorWHITE, AntiAlias=True),
     )
     return picture[..., 3].copy()
+
+
+def _canvas_on(picture: Overlay) -> Any:
+    import skia
+
+    return skia.Surface(picture, skia.kRGBA_8888_ColorType, skia.kPremul_AlphaType).getCanvas()
 
 
 def _skia_colour(colour: Colour) -> int:

@@ -68,7 +68,13 @@ def file_tags(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def embed(path: Path, metadata: Mapping[str, str]) -> None:
-    """Append all tags to an MP4 file as an XMP packet; players skip what they do not know."""
+    """Append all tags to an MP4 file as an XMP packet; players skip what they do not know.
+
+    Raises:
+        ValueError: a tag's name is not one word of ASCII letters, digits and underscores.
+    """
+    if odd := [name for name in metadata if not name.isidentifier() or not name.isascii()]:
+        raise ValueError(f"names of tags are letters, digits and underscores, not {odd[0]!r}")
     attributes = " ".join(
         f"p:{name}={_attribute(value)}" for name, value in sorted(metadata.items()) if name != "digital_source_type"
     )

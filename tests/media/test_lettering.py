@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from media.lettering import can_draw, fitting_size, plate, rounded_mask, text_width
+from media.lettering import can_draw, fitting_size, plate, rounded_frame, rounded_mask, text_width
 
 GREETINGS = {
     "en": "Hello, world!",
@@ -74,6 +74,7 @@ def test_captions_are_white_on_a_dark_plate() -> None:
     assert drawn[height // 2, 3, 3] >= 180, "the plate covers what is behind it"
     assert drawn[..., :3].max() == 255
     assert drawn[height // 2, 3, :3].max() < 40
+    assert (drawn[..., :3].max(axis=2) <= drawn[..., 3]).all(), "colours are multiplied by alpha"
     assert height < 33 * 3.5
     assert width > text_width("First line", 33)
 
@@ -89,3 +90,10 @@ def test_a_rounded_mask_is_full_in_the_middle_and_empty_in_its_corners() -> None
     assert mask.shape == (40, 60)
     assert mask[20, 30] == 255
     assert mask[0, 0] == 0
+
+
+def test_a_frame_is_drawn_around_and_not_inside() -> None:
+    frame = rounded_frame(80, 60, 12, 6, (255, 196, 61, 255))
+    assert tuple(frame[30, 2]) == (255, 196, 61, 255)
+    assert not frame[8:-8, 8:-8].any()
+    assert (frame[..., :3].max(axis=2) <= frame[..., 3]).all()

@@ -43,6 +43,12 @@ def test_control_characters_in_a_title_do_not_spoil_the_packet(tmp_path: Path) -
     assert read_metadata(path)["title"] == "One two three"
 
 
+def test_a_tag_with_a_name_that_xml_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not 'production id'"):
+        embed(tmp_path / "a.mp4", {"production id": "7"})
+    assert not (tmp_path / "a.mp4").exists()
+
+
 def test_every_video_is_declared_ai_generated() -> None:
     tags = video_metadata("A talk", "hi", "p-1", campaign="spring")
     assert tags["comment"].startswith("AI-generated")
