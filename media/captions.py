@@ -291,6 +291,8 @@ class _Layout:
         if count == 1:
             return [end] if self.width(start, end) <= room else None
         for middle in range(start + 1, min(self._line_reach(start, room), end - 1) + 1):
+            if self.width(middle, end) > (count - 1) * (self.max_chars + 1):
+                continue
             rest = self._parted(middle, end, count - 1, self.max_chars)
             if rest is None:
                 continue
