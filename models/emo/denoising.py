@@ -17,16 +17,17 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard deviation of the scaled latents: `face` inside the face mask, `still` far from it."""
+    """Standard deviation of the scaled latents: per channel inside the face mask, and `still` of that far from it."""
 
-    face: float = 1.0
-    still: float = 0.2
+    face: tuple[float, ...] = (1.0,)
+    still: float = 0.3
 
     def map(self, mask: Tensor, size: int) -> Tensor:
-        """(B, 1, H, W) face mask -> (B, 1, 1, size, size) spread of the latents."""
+        """(B, 1, H, W) face mask -> (B, C, 1, size, size) spread of the latents."""
         small = F.interpolate(mask, size=(size, size), mode="area")
         near = F.avg_pool2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        return (self.still + (self.face - self.still) * torch.maximum(small, near))[:, :, None]
+        share = self.still + (1 - self.still) * torch.maximum(small, near)
+        return (share * torch.tensor(self.face, device=mask.device).view(1, -1, 1, 1))[:, :, None]
 
 
 def signal_and_noise(scheduler: SchedulerMixin, timestep: Tensor) -> tuple[Tensor, Tensor]:

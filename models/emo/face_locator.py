@@ -32,9 +32,7 @@ class FaceLocator(ModelMixin, ConfigMixin):
     def __init__(self, out_channels: int = 96, channels: tuple[int, ...] = (16, 32, 64)):
         super().__init__()
         self.conv_in = nn.Conv2d(1, channels[0], 3, padding=1)
-        self.blocks = nn.ModuleList(
-            [nn.Conv2d(a, b, 3, padding=1, stride=2) for a, b in pairwise(channels)]
-        )
+        self.blocks = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1, stride=2) for a, b in pairwise(channels)])
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)

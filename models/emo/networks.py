@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler
 from models.emo.attention import motion_blocks
 from models.emo.audio import AudioProjector, MelAudioEncoder
 from models.emo.backbone import EMOBackbone, still_motion_at_first
-from models.emo.codec import PortraitCodec
+from models.emo.codec import STRIDE, PortraitCodec
 from models.emo.face_locator import FaceLocator
 from models.emo.reference import ReferenceNet
 from models.emo.speed import SpeedLayers
@@ -18,27 +18,27 @@ class Size:
     """Everything that makes a network larger or smaller."""
 
     image: int = 256
-    latent_channels: int = 16
-    codec: tuple[int, ...] = (64, 96, 128)
+    latent_channels: int = 32
+    appearance_channels: int = 48
     blocks: tuple[int, ...] = (80, 128)
     heads: int = 4
     tokens: int = 128
 
     @property
     def latent(self) -> int:
-        """Side of the latents: patches of 4 x 4, then one halving a codec level after the first."""
-        return self.image // 4 // 2 ** (len(self.codec) - 1)
+        """Side of the latents."""
+        return self.image // STRIDE
 
 
 STARTER = Size()
-TINY = Size(image=64, latent_channels=4, codec=(16, 16, 16), blocks=(16, 32), heads=2, tokens=16)
+TINY = Size(image=64, latent_channels=4, appearance_channels=8, blocks=(16, 32), heads=2, tokens=16)
 """For tests of the machinery: trains in seconds, and learns nothing."""
 
 SIZES = {"starter": STARTER, "tiny": TINY}
 
 
 def codec(size: Size) -> PortraitCodec:
-    return PortraitCodec(size.latent_channels, size.codec)
+    return PortraitCodec(size.latent_channels, size.appearance_channels, size.latent)
 
 
 def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
@@ -54,7 +54,7 @@ def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
         "out_channels": size.latent_channels,
     }
     backbone = EMOBackbone(
-        in_channels=size.latent_channels + size.codec[-1],  # noisy latents, and the portrait's appearance
+        in_channels=size.latent_channels + size.appearance_channels,  # noisy latents, and the portrait's appearance
         down_block_types=("CrossAttnDownBlockMotion",) * levels,
         up_block_types=("CrossAttnUpBlockMotion",) * levels,
         num_attention_heads=size.heads,
@@ -63,7 +63,7 @@ def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
     )
     still_motion_at_first(backbone)
     reference_net = ReferenceNet(
-        in_channels=size.latent_channels + size.codec[-1],
+        in_channels=size.latent_channels + size.appearance_channels,
         down_block_types=("CrossAttnDownBlock2D",) * levels,
         up_block_types=("CrossAttnUpBlock2D",) * levels,
         attention_head_dim=size.heads,

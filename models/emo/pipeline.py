@@ -53,8 +53,9 @@ class EMOPipeline(DiffusionPipeline):
         steps: denoising steps unless asked otherwise.
         clip_frames, motion_frames: f and n of the paper.
         head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
-        latent_scale: spread of the latents on a face, per channel.
-        spread: of the scaled latents, inside and far from the face.
+        latent_scale: what latents are divided by, per channel.
+        latent_spread: of the scaled latents on a face, per channel.
+        still_spread: far from the face, as a share of that.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class EMOPipeline(DiffusionPipeline):
         motion_frames: int = 4,
         head_speed: float = 6.0,
         latent_scale: Sequence[float] = (1.0,),
-        spread: tuple[float, float] = (1.0, 0.2),
+        latent_spread: Sequence[float] = (1.0,),
+        still_spread: float = 0.3,
     ):
         super().__init__()
         self.register_modules(
@@ -95,7 +97,8 @@ class EMOPipeline(DiffusionPipeline):
             motion_frames=motion_frames,
             head_speed=head_speed,
             latent_scale=list(latent_scale),
-            spread=list(spread),
+            latent_spread=list(latent_spread),
+            still_spread=still_spread,
         )
 
     def __call__(
@@ -148,14 +151,13 @@ class EMOPipeline(DiffusionPipeline):
         config, device = self.config, self._execution_device
         generator = torch.Generator("cpu").manual_seed(seed)
         picture = self._picture(portrait).to(device)
-        pyramid, _ = self.codec.read(picture)
-        appearance = self.codec.appearance(pyramid)
+        appearance = self.codec.appearance(picture)
         mask = face_mask(face, config.image_size).to(device)
         side, channels = appearance.shape[-1], len(config.latent_scale)
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
         still = torch.zeros(1, channels, side, side, device=device)
         reference = self.reference_net.read(torch.cat([still, appearance], 1))
-        spread = Spread(*config.spread).map(mask, side)
+        spread = Spread(tuple(config.latent_spread), config.still_spread).map(mask, side)
         located = self.face_locator(mask)
         if blink is None:
             blink = blink_track(frames, config.fps, np.random.default_rng([8, seed]))
@@ -181,7 +183,7 @@ class EMOPipeline(DiffusionPipeline):
             clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
             past = clip[-config.motion_frames :]
             count = min(config.clip_frames, frames - start)
-            decoded = self.codec.decode(clip[:count] * scale, picture, pyramid)
+            decoded = self.codec.decode(clip[:count] * scale, picture)
             yield ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
             if callback_on_clip_end is not None:
                 callback_on_clip_end(start + count)

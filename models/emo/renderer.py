@@ -76,7 +76,6 @@ class Renderer:
         self.info = checkpoint_info(checkpoint, models_dir)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=torch.float32).to(self.device)
-        self._pipeline.codec.to(memory_format=torch.channels_last)
 
     def render(
         self,

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.avatars.drawing import POSE_FIELDS
@@ -28,7 +29,7 @@ from models.emo import networks
 from models.emo.attention import Conditioning
 from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
 from models.emo.backbone import no_motion, read_motion
-from models.emo.codec import PortraitCodec
+from models.emo.codec import POSE, STRIDE, PortraitCodec, leading_components, moved, windowed_patches
 from models.emo.corpus import (
     Scene,
     augmented,
@@ -52,10 +53,10 @@ SAVE_EVERY = 120.0
 class Plan:
     """How long each stage is, in optimiser steps, and on how much data."""
 
-    utterances: int = 6000
-    audio_steps: int = 2500
-    pictures: int = 1000
-    codec_steps: int = 5000
+    utterances: int = 4000
+    audio_steps: int = 700
+    pictures: int = 900
+    codec_steps: int = 260
     scenes: int = 1280
     crop_steps: int = 600
     image_steps: int = 1300
@@ -78,6 +79,8 @@ class Stage:
         self.average = {k: v.detach().clone() for k, v in modules.state_dict().items()}
         self.step, self.cpu_before, self.started = 0, 0.0, cpu_seconds()
         self.saved, self.losses = time.monotonic(), []
+        # Gradients of near-zero layers fall below what floats hold normally; on a CPU that made backward 6 times slower.
+        torch.set_flush_denormal(True)
         if self.file.exists():
             state = torch.load(self.file, weights_only=True)
             modules.load_state_dict(state["modules"])
@@ -208,57 +211,69 @@ def _speech(run: Path, count: int) -> tuple[list[Tensor], list[Tensor]]:
 def train_codec(
     run: Path, plan: Plan, size: networks.Size = networks.STARTER, progress: Callable[[float], None] | None = None
 ) -> PortraitCodec:
-    """Autoencoder of changes: absolute error of pixels and of their differences, the mouth and the face weighted.
+    """How pictures move with the head, by descent on the difference they leave, then the components of what is left.
 
-    The decoder learns on latents with noise of a tenth of their spread, which is what a denoiser leaves in them.
+    A displacement per degree of each angle is learned from pairs of a portrait and a frame whose pose is known; the mouth
+    hardly counts, since it does not move as the head does.
     """
     torch.manual_seed(1)
-    codec = networks.codec(size).to(memory_format=torch.channels_last)
-    modules = nn.ModuleDict({"codec": codec})
-    stage = Stage(run, "codec", modules, plan.codec_steps, 1e-3, modules)
-    pictures, faces, mouths = _pictures(run, plan.pictures, size.image)
+    codec = networks.codec(size)
+    pictures, faces, mouths, poses = _pictures(run, plan.pictures, size.image)
+    movements = nn.ModuleDict({"codec": codec})
+    codec.requires_grad_(False)
+    codec.movements.requires_grad_(True)
+    stage = Stage(run, "codec", movements, plan.codec_steps, 0.2, movements)
+    unit = torch.tensor([5.0, 4.0, 3.0, 0.01, 0.01])  # about twice the spread of each, so that all learn at one pace
     while not stage.done:
         rng = stage.rng()
-        kind = rng.choice(["mouth", "face", "whole"], p=[0.65, 0.2, 0.15])
-        count = {"mouth": 16, "face": 12, "whole": 4}[kind]
-        rows, moments = rng.integers(0, len(pictures), count), rng.integers(1, PICTURES_EACH, count)
-        weight = torch.ones(count, 1, size.image, size.image)
+        rows, moments = rng.integers(0, len(pictures), 16), rng.integers(1, PICTURES_EACH, 16)
+        portraits, frames = (_soft(pictures[rows, k].float() / 127.5 - 1) for k in (0, moments))
+        weight = torch.ones(16, 1, *frames.shape[-2:])
         for i, row in enumerate(rows):
-            _fill(weight[i, 0], tuple(faces[row].tolist()), 3.0)
-            _fill(weight[i, 0], tuple(mouths[row].tolist()), 8.0)
-        portraits, frames = pictures[rows, 0], pictures[rows, moments]
-        if (
-            kind != "whole"
-        ):  # a square on the grid of the latents, so that a crop has the code that the whole picture has
-            unit, tokens = size.image // 16, {"mouth": 6, "face": 8}[kind]
-            top, left = (
-                (rng.integers(8, 10), rng.integers(4, 7))
-                if kind == "mouth"
-                else (rng.integers(2, 8), rng.integers(2, 7))
-            )
-            window = (..., slice(top * unit, (top + tokens) * unit), slice(left * unit, (left + tokens) * unit))
-            portraits, frames, weight = portraits[window], frames[window], weight[window]
-        portraits, frames = portraits.float() / 127.5 - 1, frames.float() / 127.5 - 1
-        features, still = codec.read(portraits)
-        latents = codec.encode(frames, portraits, still)
-        spread = latents.detach().std()
-        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(stage.step)) * (0.1 * spread)
-        difference = codec.decode(latents + noise, portraits, features) - frames
-        pixel = (difference.abs() * weight).mean()
-        loss = pixel + _differences(difference).mean() + 1e-3 * latents.square().mean()
-        copied = (portraits - frames).abs().mean().item()
-        stage.update(loss, pixel=difference.abs().mean().item(), copied=copied, spread=spread.item())
+            _fill(weight[i, 0], tuple(mouths[row].tolist()), 0.1)
+        field = torch.einsum("bp,pchw->bchw", poses[rows, moments] / unit, codec.movements)
+        difference = (moved(portraits, field) - frames).abs() * weight
+        rough = _differences(codec.movements).square().mean() * 1e-3
+        copied = ((portraits - frames).abs() * weight).mean().item()
+        stage.update(difference.mean() + rough, moved=difference.mean().item(), copied=copied)
         if progress:
             progress(stage.step / stage.steps)
     stage.finish()
-    codec.eval()
-    with torch.no_grad():
-        portraits, frames = (pictures[:64, k].float() / 127.5 - 1 for k in (0, 3))
-        latents = codec.encode(frames, portraits, codec.read(portraits)[1])
-        masks = torch.cat([face_mask(tuple(face.tolist()), size.latent) for face in faces[:64]])
-        spread = ((latents.square() * masks).sum() / masks.sum() / latents.shape[1]).sqrt().item()
-    codec.register_to_config(scaling_factor=codec.config.scaling_factor / spread)
-    return codec
+    codec.movements.data /= unit.view(-1, 1, 1, 1)
+    components = run / "components.pt"
+    if not components.exists():
+        _save(_components(codec, pictures, faces, poses, size), components)
+    codec.load_state_dict(torch.load(components, weights_only=True), strict=False)
+    return codec.eval()
+
+
+def _soft(images: Tensor) -> Tensor:
+    """At half the size and a little blurred, so that edges some pixels apart still pull at each other."""
+    return F.avg_pool2d(F.pad(F.avg_pool2d(images, 2), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+@torch.no_grad()
+def _components(
+    codec: PortraitCodec, pictures: Tensor, faces: Tensor, poses: Tensor, size: networks.Size
+) -> dict[str, Tensor]:
+    """The codec's two sets of components: of changes, those on the face counted three times, and of portraits."""
+    dimensions = 3 * (2 * STRIDE) ** 2
+    change, still = (torch.zeros(dimensions, dimensions) for _ in range(2))
+    for row in range(0, len(pictures), max(1, len(pictures) // 220)):
+        portrait = pictures[row, :1].float() / 127.5 - 1
+        frames = pictures[row, 1:].float() / 127.5 - 1
+        left = frames - moved(portrait.expand_as(frames), codec.displacement(poses[row, 1:]))
+        weight = 1 + 2 * face_mask(tuple(faces[row].tolist()), size.latent).reshape(1, -1, 1)
+        patches = (windowed_patches(left) * weight.sqrt()).flatten(0, 1)
+        patches = patches[patches.square().mean(1) > 1e-5]
+        change += patches.T @ patches
+        patches = windowed_patches(portrait)[0]
+        still += patches.T @ patches
+    shape = (-1, 3, 2 * STRIDE, 2 * STRIDE)
+    return {
+        "changes": leading_components(change, size.latent_channels - 2).view(shape),
+        "appearances": leading_components(still, size.appearance_channels).view(shape),
+    }
 
 
 def _differences(x: Tensor) -> Tensor:
@@ -269,12 +284,16 @@ PICTURES_EACH = 6
 """The portrait, and five moments of speech."""
 
 
-def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures (count, PICTURES_EACH, 3, size, size) uint8, face regions (count, 4) and mouth regions (count, 4)."""
+def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pictures (count, PICTURES_EACH, 3, size, size) uint8, face and mouth regions (count, 4), poses (count, ..., 5)."""
     path = run / f"pictures-{size}.pt"
     if not path.exists():
         pictures = torch.empty(count, PICTURES_EACH, 3, size, size, dtype=torch.uint8)
-        faces, mouths = torch.empty(count, 4), torch.empty(count, 4)
+        faces, mouths, heads = (
+            torch.empty(count, 4),
+            torch.empty(count, 4),
+            torch.empty(count, PICTURES_EACH, len(POSE)),
+        )
         for index in range(count):
             scene = training_scene(index)
             moments = np.linspace(0, len(scene.poses) - 1, PICTURES_EACH + 1).astype(int)[1:-1]
@@ -282,9 +301,15 @@ def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor, Tensor]
             drawn = frames_of(Scene(scene.presenter, scene.utterance, poses, scene.speed), 0, PICTURES_EACH, size)
             pictures[index] = torch.from_numpy(drawn).permute(0, 3, 1, 2)
             faces[index], mouths[index] = torch.tensor(scene.face), torch.tensor(scene.mouth)
-        _save({"pictures": pictures, "faces": faces, "mouths": mouths}, path)
+            heads[index] = head_pose(poses)
+        _save({"pictures": pictures, "faces": faces, "mouths": mouths, "poses": heads}, path)
     saved = torch.load(path, weights_only=True, mmap=True)
-    return saved["pictures"], saved["faces"], saved["mouths"]
+    return saved["pictures"], saved["faces"], saved["mouths"], saved["poses"]
+
+
+def head_pose(poses: np.ndarray) -> Tensor:
+    """The columns of (F, 17) poses that move the whole head, (F, 5)."""
+    return torch.from_numpy(poses[:, [POSE_FIELDS.index(field) for field in POSE]].astype(np.float32))
 
 
 def _fill(grid: Tensor, box: tuple[float, float, float, float], value: float) -> None:
@@ -321,15 +346,13 @@ def _encoded(seed: int, codec: PortraitCodec, encoder: MelAudioEncoder, size: ne
     poses = np.concatenate([np.zeros((1, scene.poses.shape[1]), np.float32), scene.poses[start : start + count]])
     pictures = frames_of(Scene(scene.presenter, scene.utterance, poses, scene.speed), 0, count + 1, size.image)
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    portrait = images[:1]
-    features_of_portrait, still = codec.read(portrait)
-    latents = torch.cat([codec.encode(part, portrait.expand_as(part), still) for part in images[1:].split(8)])
+    latents = codec.encode(images[1:], images[:1], codec.displacement(head_pose(poses[1:])))
     samples = torch.from_numpy(augmented(scene.utterance.samples, rng))
     features = encoder.encode(samples, len(scene.poses))
     windows = frame_windows(features)[start : start + count]
     track = torch.from_numpy(scene.poses[start : start + count].astype(np.float32))
     row = {
-        "portrait": codec.appearance(features_of_portrait)[0].half(),
+        "portrait": codec.appearance(images[:1])[0].half(),
         "latents": latents.half(),
         "windows": windows.half(),
         "poses": track.half(),
@@ -368,15 +391,21 @@ class Scenes:
 # --- the three stages --------------------------------------------------------------------------------------------------
 
 
-def latent_scale(scenes: Scenes) -> list[float]:
-    """Spread of the latents inside the face region, per channel."""
+def latent_scale(scenes: Scenes) -> tuple[list[float], list[float]]:
+    """Per channel, what latents are divided by, and their spread on a face after that.
+
+    The spreads fall steeply from the first component to the last. They are brought halfway to each other: wholly, the
+    faint components would ask as much of the network as the mouth does; not at all, they would never be learned.
+    """
     sums, count = 0.0, 0.0
     for part in list(scenes.parts.values())[:8]:
         square = part["latents"].float().square()
         mask = torch.cat([face_mask(tuple(face.tolist()), square.shape[-1]) for face in part["face"]])[:, None]
         sums = sums + (square * mask).sum((0, 1, 3, 4))
         count += mask.sum().item() * square.shape[1]
-    return (sums / count).sqrt().tolist()
+    spread = (sums / count).sqrt()
+    scale = spread.sqrt() * spread.sqrt().square().mean().sqrt()
+    return scale.tolist(), (spread / scale).tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,7 +587,8 @@ def train_stages(
     scale_file = run / "scale.pt"
     if not scale_file.exists():
         _save(torch.tensor(latent_scale(scenes)), scale_file)
-    scale, spread = torch.load(scale_file, weights_only=True), Spread()
+    scale, channels = torch.load(scale_file, weights_only=True)
+    spread = Spread(tuple(channels.tolist()))
 
     speed_only = nn.ModuleDict({"speed_layers": parts["speed_layers"]})
     temporal = nn.ModuleList([m for n, m in parts["backbone"].named_modules() if n.endswith("motion_modules")])
@@ -606,7 +636,8 @@ def save_checkpoint(
         **parts,
         image_size=16 * parts["backbone"].config.sample_size,
         latent_scale=scale,
-        spread=(spread.face, spread.still),
+        latent_spread=spread.face,
+        still_spread=spread.still,
     )
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     pipeline.to(torch.float16).save_pretrained(aside)
