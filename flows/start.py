@@ -13,6 +13,8 @@ from tasks.progress import Advance, stage
 from tasks.request import ProductionRequest
 from tasks.sources import read_source
 
+STAGE = "Start Prefect"
+
 if TYPE_CHECKING:
     from tasks.bookkeeping import Production
 
@@ -31,9 +33,10 @@ def produce_here(*requests: ProductionRequest) -> "list[Production]":
     with _prefect() as server:
         for request in requests:
             read_source(request)
-        from flows.produce import produce
+        with stage(STAGE):
+            from flows.produce import produce
 
-        server.join()
+            server.join()
         made = []
         for request in requests:
             try:
@@ -63,7 +66,8 @@ def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:
                 advances[name] = stages.enter_context(stage(name.capitalize(), 1.0))
             advances[name](share)
 
-        server.join()
+        with stage(STAGE):
+            server.join()
         return train_with_progress(run, report, plan=fields, processes=processes)
 
 

@@ -32,6 +32,8 @@ class Source:
     kind: Literal["script", "recording"]
     name: str
     """Name of the result files."""
+    production_id: str
+    """Equal on every run with this file and name, also after the file was edited."""
     title: str
     sha256: str
     languages: tuple[str, ...]
@@ -48,12 +50,6 @@ class Source:
         if self.script is None:
             raise ValueError(f"{self.path} is not a script")
         return self.script.source
-
-    @property
-    def production_id(self) -> str:
-        """Equal on every run with the same file and name, also after the file was edited."""
-        place = hashlib.sha256(str(Path(self.path).resolve()).encode()).hexdigest()[:10]
-        return f"{self.name[:80]}-{place}"
 
 
 def read_source(request: ProductionRequest) -> Source:
@@ -80,6 +76,28 @@ def read_source(request: ProductionRequest) -> Source:
 def result_name(request: ProductionRequest) -> str:
     """What the result files are called."""
     return request.name or Path(request.source).stem.lstrip(".") or "video"
+
+
+def production_id(name: str, path: Path, sha256: str) -> str:
+    """The production's name, or, where the catalog has another source under it, the name and a hash of the path.
+
+    A name decides who is cast where portraits suit equally well, so it must not depend on the machine. A file that was
+    moved stays the same production.
+    """
+    from catalog.session import session_factory
+    from catalog.tables import Production
+
+    place = str(path.resolve())
+    plain, hashed = name[:80], f"{name[:80]}-{hashlib.sha256(place.encode()).hexdigest()[:10]}"
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        for candidate in (hashed, plain):
+            known = session.get(Production, candidate)
+            if known is not None and known.source_name == place:
+                return candidate
+        taken = session.get(Production, plain)
+        if taken is None or (taken.source_sha256 == sha256 and not Path(taken.source_name).exists()):
+            return plain
+    return hashed
 
 
 def check_out(out: Path) -> None:
@@ -209,13 +227,14 @@ def _read_script(path: Path, request: ProductionRequest) -> Source:
         if value is not None:
             raise InputError(f"{option} {value}: {path} is a script, which needs none; leave the option out.")
     script = read_script(path)
-    name = result_name(request)
+    name, digest = result_name(request), _sha256(path)
     return Source(
         path=str(path),
         kind="script",
         name=name,
+        production_id=production_id(name, path, digest),
         title=script.title or name,
-        sha256=_sha256(path),
+        sha256=digest,
         languages=_script_languages(path, script, request.languages),
         script=script,
     )
@@ -264,13 +283,14 @@ def _read_recording(path: Path, request: ProductionRequest) -> Source:
         read_transcript(Path(transcript))
     if request.rttm is not None:
         read_rttm(Path(request.rttm))
-    name = result_name(request)
+    name, digest = result_name(request), _sha256(path)
     return Source(
         path=str(path),
         kind="recording",
         name=name,
+        production_id=production_id(name, path, digest),
         title=name,
-        sha256=_sha256(path),
+        sha256=digest,
         languages=tuple(language_tag(tag, "--lang") for tag in request.languages),
         duration=info.duration,
         transcript=transcript,

@@ -1,5 +1,6 @@
 """What is checked before any work begins, and how requests are read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,13 @@ import pytest
 from media.errors import InputError
 from tasks.request import ProductionRequest, checked_request
 from tasks.sources import check_out, read_source
+
+
+@pytest.fixture(autouse=True, scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTRAYAL_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 def test_a_folder_is_tried_without_leaving_a_trace(tmp_path: Path) -> None:
@@ -27,8 +35,33 @@ def test_a_production_keeps_its_identity_when_its_file_changes(tmp_path: Path) -
     path.write_text("language: en\nAnn: One.\n")
     first = identity()
     path.write_text("language: en\nAnn: Two.\n")
-    assert identity() == first != identity(name="other")
-    assert first.startswith("talk-")
+    assert identity() == first == "talk"
+    assert identity(name="other") == "other"
+
+
+def test_two_files_of_one_name_are_two_productions_and_a_moved_file_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.casting import cast_portraits
+
+    monkeypatch.setenv("PORTRAYAL_HOME", str(tmp_path / "home"))
+
+    def identity(path: Path) -> str:
+        request = checked_request(source=str(path), engines={"render": "still"})
+        source = read_source(request)
+        cast_portraits(request, source, source.dialogue)
+        return source.production_id
+
+    paths = [tmp_path / folder / "talk.txt" for folder in "abc"]
+    for path in paths:
+        path.parent.mkdir()
+    for path in paths[:2]:
+        path.write_text(f"language: en\nAnn: {path.parent.name}.\n")
+    first, second = identity(paths[0]), identity(paths[1])
+    assert first == "talk" and second.startswith("talk-")
+    assert (identity(paths[0]), identity(paths[1])) == (first, second)
+    paths[0].rename(paths[2])
+    assert identity(paths[2]) == first
 
 
 @pytest.mark.parametrize(("asked", "found"), [([], ("en",)), (["es-mx"], ("es",)), (["es", "en", "es"], ("es", "en"))])
