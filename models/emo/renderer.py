@@ -73,6 +73,7 @@ class Renderer:
 
         from models.emo.pipeline import EMOPipeline
 
+        torch.set_flush_denormal(True)  # numbers too small to matter can make a CPU many times slower
         self.info = checkpoint_info(checkpoint, models_dir)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=torch.float32).to(self.device)

@@ -10,6 +10,7 @@ from models.emo import networks
 from models.emo.attention import Conditioning, motion_blocks, transformer_blocks
 from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
 from models.emo.backbone import no_motion
+from models.emo.codec import moved, window, windowed_patches
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
 from models.emo.pipeline import EMOPipeline, blink_track
@@ -31,6 +32,7 @@ def tiny_pipeline(seed: int = 0) -> EMOPipeline:
         **parts,
         image_size=size.image,
         latent_scale=[1.0] * size.latent_channels,
+        latent_spread=[1.0] * size.latent_channels,
     )
 
 
@@ -82,9 +84,9 @@ def backbone_output(pipeline, **changes):
     size = networks.TINY
     rand = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
     side, channels = size.latent, size.latent_channels
-    reference = pipeline.reference_net.read(rand(1, channels + size.codec[-1], side, side))
+    reference = pipeline.reference_net.read(rand(1, channels + size.appearance_channels, side, side))
     inputs = {
-        "sample": rand(1, channels + size.codec[-1], 12, side, side),
+        "sample": rand(1, channels + size.appearance_channels, 12, side, side),
         "tokens": rand(12, 5, size.tokens),
         "face": pipeline.face_locator(face_mask(FACE, size.image)),
         "embedding": rand(12, 4 * size.blocks[0]),
@@ -133,10 +135,27 @@ def test_backbone_and_reference_net_name_their_blocks_alike(pipeline):
 
 
 def test_the_codec_keeps_a_portrait_exactly_where_nothing_changes(pipeline):
-    codec = pipeline.codec
     portrait = torch.rand(2, 3, 64, 64) * 2 - 1
-    _, still = codec.read(portrait)
-    assert codec.encode(portrait, portrait, still).abs().max() == 0
+    latents = pipeline.codec.encode(portrait, portrait, torch.zeros(2, 2, 4, 4))
+    assert latents.abs().max() < 1e-5
+    assert torch.allclose(pipeline.codec.decode(torch.zeros_like(latents), portrait), portrait, atol=1e-4)
+
+
+def test_the_codec_moves_pixels_by_hundredths_of_the_side():
+    portrait = torch.zeros(1, 3, 100, 100)
+    portrait[..., 50, 40] = 1.0
+    shifted = moved(portrait, torch.tensor([10.0, -5.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4))
+    assert shifted[0, 0].argmax() == 55 * 100 + 30
+
+
+def test_analysis_and_synthesis_windows_make_a_tight_frame():
+    """Every component kept, a picture comes back as it was (but for the border, which one patch alone sees)."""
+    image = torch.rand(1, 3, 64, 64)
+    patches = windowed_patches(image)
+    again = torch.nn.functional.fold(
+        (patches * window().reshape(-1)).transpose(1, 2), (64, 64), 32, stride=16, padding=8
+    )
+    assert torch.allclose(again[..., 8:-8, 8:-8], image[..., 8:-8, 8:-8], atol=1e-5)
 
 
 @given(st.integers(1, 999), st.floats(0.05, 2.0))
@@ -158,10 +177,10 @@ def _scheduler():
 
 
 def test_latents_far_from_the_face_are_expected_to_be_still():
-    spread = Spread(1.0, 0.2).map(face_mask(FACE, 64), 16)
-    assert spread.shape == (1, 1, 1, 16, 16)
-    assert spread[0, 0, 0, 8, 8] == pytest.approx(1.0)
-    assert spread[0, 0, 0, 0, 0] == pytest.approx(0.2)
+    spread = Spread((1.0, 0.5), 0.2).map(face_mask(FACE, 64), 16)
+    assert spread.shape == (1, 2, 1, 16, 16)
+    assert spread[0, :, 0, 8, 8].tolist() == pytest.approx([1.0, 0.5])
+    assert spread[0, :, 0, 0, 0].tolist() == pytest.approx([0.2, 0.1])
 
 
 @given(st.integers(1, 40_000))
