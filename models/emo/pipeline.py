@@ -54,8 +54,7 @@ class EMOPipeline(DiffusionPipeline):
         clip_frames, motion_frames: f and n of the paper.
         head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
         latent_scale: what latents are divided by, per channel.
-        latent_spread: of the scaled latents on a face, per channel.
-        still_spread: far from the face, as a share of that.
+        latent_spread: fields of `models.emo.denoising.Spread`.
     """
 
     def __init__(
@@ -75,8 +74,7 @@ class EMOPipeline(DiffusionPipeline):
         motion_frames: int = 4,
         head_speed: float = 6.0,
         latent_scale: Sequence[float] = (1.0,),
-        latent_spread: Sequence[float] = (1.0,),
-        still_spread: float = 0.3,
+        latent_spread: dict[str, object] | None = None,
     ):
         super().__init__()
         self.register_modules(
@@ -97,8 +95,7 @@ class EMOPipeline(DiffusionPipeline):
             motion_frames=motion_frames,
             head_speed=head_speed,
             latent_scale=list(latent_scale),
-            latent_spread=list(latent_spread),
-            still_spread=still_spread,
+            latent_spread=latent_spread or {"channels": [1.0], "places": [[[1.0]]] * 2, "face": [0, 0, 1, 1]},
         )
 
     def __call__(
@@ -157,7 +154,7 @@ class EMOPipeline(DiffusionPipeline):
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
         still = torch.zeros(1, channels, side, side, device=device)
         reference = self.reference_net.read(torch.cat([still, appearance], 1))
-        spread = Spread(tuple(config.latent_spread), config.still_spread).map(mask, side)
+        spread = Spread(**config.latent_spread).map(torch.tensor([face], device=device), side)
         located = self.face_locator(mask)
         if blink is None:
             blink = blink_track(frames, config.fps, np.random.default_rng([8, seed]))

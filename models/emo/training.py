@@ -10,13 +10,14 @@ around the mouth. Joined later, they are ignored for a long time, because the no
 """
 
 import csv
+import json
 import os
 import resource
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -391,21 +392,23 @@ class Scenes:
 # --- the three stages --------------------------------------------------------------------------------------------------
 
 
-def latent_scale(scenes: Scenes) -> tuple[list[float], list[float]]:
-    """Per channel, what latents are divided by, and their spread on a face after that.
+def latent_statistics(scenes: Scenes) -> tuple[list[float], Spread]:
+    """What latents are divided by, per channel, and their spread after that.
 
     The spreads fall steeply from the first component to the last. They are brought halfway to each other: wholly, the
     faint components would ask as much of the network as the mouth does; not at all, they would never be learned.
     """
-    sums, count = 0.0, 0.0
-    for part in list(scenes.parts.values())[:8]:
-        square = part["latents"].float().square()
-        mask = torch.cat([face_mask(tuple(face.tolist()), square.shape[-1]) for face in part["face"]])[:, None]
-        sums = sums + (square * mask).sum((0, 1, 3, 4))
-        count += mask.sum().item() * square.shape[1]
-    spread = (sums / count).sqrt()
-    scale = spread.sqrt() * spread.sqrt().square().mean().sqrt()
-    return scale.tolist(), (spread / scale).tolist()
+    parts = list(scenes.parts.values())[:12]
+    face = torch.cat([part["face"] for part in parts]).mean(0)
+    energy = torch.stack([part["latents"].float().square().mean((0, 1)) for part in parts]).mean(0)
+    mask = face_mask(tuple(face.tolist()), energy.shape[-1])[0]
+    spread = ((energy * mask).sum((1, 2)) / mask.sum()).sqrt()
+    scale = spread.sqrt() * spread.mean().sqrt()
+    shares = energy / spread.square().view(-1, 1, 1)
+    # Not quite nothing anywhere: other faces are drawn a little differently.
+    places = torch.stack([shares[:2].mean(0), shares[2:].mean(0)]).sqrt().clamp(min=0.04)
+    rounded = tuple(tuple(tuple(round(v, 3) for v in row) for row in grid) for grid in places.tolist())
+    return scale.tolist(), Spread(tuple((spread / scale).tolist()), rounded, tuple(face.tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,9 +424,12 @@ class Batch:
     mask: Tensor
     weight: Tensor
     opening: Tensor
+    spread: Tensor
 
 
-def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: networks.Size, kind: str) -> Batch:
+def batch_of(
+    scenes: Scenes, rng: np.random.Generator, scale: Tensor, spread: Spread, size: networks.Size, kind: str
+) -> Batch:
     """`kind`: crop (8 x 8 tokens around the mouth), image (4 frames without order), video (12 frames in order)."""
     count = {"crop": 14, "image": 7, "video": 3}[kind]
     rows = scenes.take(rng.integers(0, len(scenes), count))
@@ -440,6 +446,7 @@ def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: netw
         past = pick("latents", np.stack([np.arange(s - MOTION_FRAMES, s) for s in starts])) / scale.view(-1, 1, 1)
     mask = torch.cat([face_mask(tuple(face.tolist()), size.image) for face in rows["face"]])
     side = size.latent
+    spreads = spread.map(rows["face"], side)
     weight = torch.ones(count, 1, 1, side, side)
     for i in range(count):
         _fill(weight[i, 0, 0], tuple(rows["face"][i].tolist()), 2.0)
@@ -460,6 +467,7 @@ def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: netw
             )
 
         latents, portrait, mask, weight = cut(latents), cut(portrait), cut(mask, pixels), cut(weight)
+        spreads = cut(spreads)
     poses = pick("poses", frames)
     return Batch(
         latents,
@@ -471,6 +479,7 @@ def batch_of(scenes: Scenes, rng: np.random.Generator, scale: Tensor, size: netw
         mask,
         weight,
         poses[..., POSE_FIELDS.index("open")] * (1 - poses[..., POSE_FIELDS.index("press")]),
+        spreads,
     )
 
 
@@ -480,7 +489,6 @@ def predict(
     batch: Batch,
     x_t: Tensor,
     timestep: Tensor,
-    spread: Spread,
     kind: str,
     drift: float | None = None,
     generator: torch.Generator | None = None,
@@ -503,16 +511,14 @@ def predict(
     parts["backbone"].attend_to(conditioning)
     face = parts["face_locator"](batch.mask)
     a, b = signal_and_noise(scheduler, timestep)
-    scaled, skip, out = precondition(x_t, a, b, spread.map(batch.mask, x_t.shape[-1]))
+    scaled, skip, out = precondition(x_t, a, b, batch.spread)
     shown = batch.portrait[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)
     with nullcontext() if kind == "video" else parts["backbone"].as_image_model():
         predicted = parts["backbone"](torch.cat([scaled, shown], 1), timestep, audio[0], face, audio[1])
     return skip + out * predicted
 
 
-def step_loss(
-    parts: nn.ModuleDict, scheduler: object, batch: Batch, spread: Spread, rng: np.random.Generator, kind: str
-) -> Tensor:
+def step_loss(parts: nn.ModuleDict, scheduler: object, batch: Batch, rng: np.random.Generator, kind: str) -> Tensor:
     """Weighted squared error of the latents at random noise levels: half of them high, where the mouth must be heard."""
     count = batch.latents.shape[0]
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -525,7 +531,7 @@ def step_loss(
     kept = torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32))
     heard = replace(batch, windows=batch.windows * kept)
     drift = None if rng.random() < 0.3 else float(rng.uniform(0, 0.3))  # no motion frames: how a first clip begins
-    predicted = predict(parts, scheduler, heard, x_t, timestep, spread, kind, drift, noise)
+    predicted = predict(parts, scheduler, heard, x_t, timestep, kind, drift, noise)
     error = (predicted - batch.latents).square() * batch.weight / batch.weight.mean()
     return (error.mean((1, 2, 3, 4)) / b.flatten().clamp(min=0.25)).mean()
 
@@ -537,22 +543,22 @@ class AudioGate:
     the sound of other presenters) within the first hundreds of steps; if it does not, nothing later will mend it.
     """
 
-    def __init__(self, scenes: Scenes, scale: Tensor, size: networks.Size):
+    def __init__(self, scenes: Scenes, scale: Tensor, spread: Spread, size: networks.Size):
         rng = np.random.default_rng(9)
-        batches = [batch_of(scenes, rng, scale, size, "crop") for _ in range(24)]
+        batches = [batch_of(scenes, rng, scale, spread, size, "crop") for _ in range(24)]
         crops = torch.cat([self._flat(batch.latents) for batch in batches])
         openings = torch.cat([batch.opening.flatten() for batch in batches])
         self.mean, self.offset = crops.mean(0), openings.mean()
         gram = (crops - self.mean) @ (crops - self.mean).T + 100.0 * torch.eye(len(crops))
         self.weights = (crops - self.mean).T @ torch.linalg.solve(gram, openings - self.offset)
-        self.held = [batch_of(scenes, rng, scale, size, "crop") for _ in range(6)]
+        self.held = [batch_of(scenes, rng, scale, spread, size, "crop") for _ in range(6)]
 
     @staticmethod
     def _flat(latents: Tensor) -> Tensor:
         return latents.transpose(1, 2).flatten(0, 1).flatten(1)
 
     @torch.no_grad()
-    def measure(self, parts: nn.ModuleDict, scheduler: object, spread: Spread) -> tuple[float, float]:
+    def measure(self, parts: nn.ModuleDict, scheduler: object) -> tuple[float, float]:
         """Correlations (own, wrong) over the held batches."""
         read, truth = {0: [], 1: []}, []
         for batch in self.held:
@@ -561,7 +567,7 @@ class AudioGate:
                 rolled = replace(batch, windows=batch.windows.roll(shift, 0))
                 noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
                 timestep = torch.full((len(noise),), 980)
-                predicted = predict(parts, scheduler, rolled, noise, timestep, spread, "crop")
+                predicted = predict(parts, scheduler, rolled, noise, timestep, "crop")
                 read[shift].append((self._flat(predicted) - self.mean) @ self.weights)
         wanted = torch.cat(truth)
         own, wrong = (torch.corrcoef(torch.stack([torch.cat(read[k]), wanted]))[0, 1].item() for k in (0, 1))
@@ -584,11 +590,13 @@ def train_stages(
     while len(scenes) < min(plan.scenes, 4 * SHARD_SCENES):
         time.sleep(2)
         scenes.refresh()
-    scale_file = run / "scale.pt"
-    if not scale_file.exists():
-        _save(torch.tensor(latent_scale(scenes)), scale_file)
-    scale, channels = torch.load(scale_file, weights_only=True)
-    spread = Spread(tuple(channels.tolist()))
+    statistics = run / "statistics.json"
+    if not statistics.exists():
+        scale_list, measured = latent_statistics(scenes)
+        statistics.write_text(json.dumps({"scale": scale_list, **asdict(measured)}))
+    saved = json.loads(statistics.read_text())
+    scale = torch.tensor(saved["scale"])
+    spread = Spread(saved["channels"], saved["places"], saved["face"])
 
     speed_only = nn.ModuleDict({"speed_layers": parts["speed_layers"]})
     temporal = nn.ModuleList([m for n, m in parts["backbone"].named_modules() if n.endswith("motion_modules")])
@@ -605,13 +613,13 @@ def train_stages(
             if stage.step % 50 == 0:
                 scenes.refresh()
             rng = stage.rng()
-            batch = batch_of(scenes, rng, scale, size, kind)
+            batch = batch_of(scenes, rng, scale, spread, size, kind)
             figures = {}
             if stage.step % 100 == 99 and kind != "video":
-                gate = gate or AudioGate(scenes, scale, size)
-                own, wrong = gate.measure(parts, scheduler, spread)
+                gate = gate or AudioGate(scenes, scale, spread, size)
+                own, wrong = gate.measure(parts, scheduler)
                 figures = {"mouth_own": own, "mouth_wrong": wrong}
-            stage.update(step_loss(parts, scheduler, batch, spread, rng, kind), **figures)
+            stage.update(step_loss(parts, scheduler, batch, rng, kind), **figures)
             if progress:
                 progress(name, stage.step / stage.steps)
         stage.finish()
@@ -636,8 +644,7 @@ def save_checkpoint(
         **parts,
         image_size=16 * parts["backbone"].config.sample_size,
         latent_scale=scale,
-        latent_spread=spread.face,
-        still_spread=spread.still,
+        latent_spread=asdict(spread),
     )
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     pipeline.to(torch.float16).save_pretrained(aside)

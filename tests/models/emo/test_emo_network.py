@@ -32,7 +32,11 @@ def tiny_pipeline(seed: int = 0) -> EMOPipeline:
         **parts,
         image_size=size.image,
         latent_scale=[1.0] * size.latent_channels,
-        latent_spread=[1.0] * size.latent_channels,
+        latent_spread={
+            "channels": [1.0] * size.latent_channels,
+            "places": [[[1.0] * 4] * 4] * 2,
+            "face": [0.27, 0.25, 0.73, 0.77],
+        },
     )
 
 
@@ -177,10 +181,15 @@ def _scheduler():
 
 
 def test_latents_far_from_the_face_are_expected_to_be_still():
-    spread = Spread((1.0, 0.5), 0.2).map(face_mask(FACE, 64), 16)
-    assert spread.shape == (1, 2, 1, 16, 16)
-    assert spread[0, :, 0, 8, 8].tolist() == pytest.approx([1.0, 0.5])
-    assert spread[0, :, 0, 0, 0].tolist() == pytest.approx([0.2, 0.1])
+    measured = (0.25, 0.25, 0.75, 0.75)
+    mouth = tuple(tuple(1.0 if (row, column) == (10, 8) else 0.1 for column in range(16)) for row in range(16))
+    spread = Spread((1.0, 1.0, 0.5), (mouth, mouth), measured)
+    here = spread.map(torch.tensor([measured]), 16)
+    assert here.shape == (1, 3, 1, 16, 16)
+    assert here[0, :, 0, 10, 8].tolist() == pytest.approx([1.0, 1.0, 0.5], abs=1e-4)
+    assert here[0, :, 0, 0, 0].tolist() == pytest.approx([0.1, 0.1, 0.05], abs=1e-4)
+    moved_left = spread.map(torch.tensor([(0.125, 0.25, 0.625, 0.75)]), 16)
+    assert moved_left[0, 0, 0, 10].argmax() == 6
 
 
 @given(st.integers(1, 40_000))
