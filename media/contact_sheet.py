@@ -7,7 +7,7 @@ import numpy as np
 from media.atomic import whole_file
 from media.errors import InputError
 from media.lettering import plate
-from media.video import Picture, decoded, probe_video, to_rgb
+from media.video import Converter, Picture, decoded, probe_video
 
 _TILE = 320  # pixels, the longer side of a still
 _GAP = 6
@@ -29,10 +29,11 @@ def contact_sheet(video: Path, out: Path, columns: int = 6, rows: int = 4) -> No
     wanted = [int(number) for number in np.linspace(0, info.frames - 1, columns * rows).round()]
     sheet = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3), 24, np.uint8)
     place = 0
+    converter = Converter()
     with decoded(video) as (_, frames):
         for number, frame in enumerate(frames):
             while place < len(wanted) and wanted[place] == number:
-                still = to_rgb(frame, (width, height))
+                still = converter.to_rgb(frame, (width, height))
                 _stamp(still, number / info.fps)
                 top = _GAP + (place // columns) * (height + _GAP)
                 left = _GAP + (place % columns) * (width + _GAP)

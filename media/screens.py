@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media.errors import InputError, RenderError
-from media.video import Picture, decoded, to_rgb
+from media.video import Converter, Picture, decoded
 
 if TYPE_CHECKING:
     import av
@@ -67,6 +67,7 @@ class MovingPortrait:
         self._idle: list[av.VideoFrame] | None = None
         self._still: Picture | None = None
         self._player: _Player | None = None
+        self._clips, self._idles = Converter(), Converter()
         self._last_of: dict[Shot, Picture] = {}
 
     def at(self, frame: int) -> Picture:
@@ -102,7 +103,7 @@ class MovingPortrait:
         if self._player is None or self._player.shot != shot:
             self.close()
             self._player = _Player(shot, self._fps)
-        return to_rgb(self._player.frame(number), (self._side, self._side))
+        return self._clips.to_rgb(self._player.frame(number), (self._side, self._side))
 
     def _listening(self, frame: int) -> Picture:
         if self._idle is None:
@@ -112,7 +113,7 @@ class MovingPortrait:
             return self.still()
         there_and_back = max(1, 2 * count - 2)
         place = (frame + round(self._phase * there_and_back)) % there_and_back
-        return to_rgb(self._idle[min(place, there_and_back - place)], (self._side, self._side))
+        return self._idles.to_rgb(self._idle[min(place, there_and_back - place)], (self._side, self._side))
 
 
 class _Player:

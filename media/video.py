@@ -87,9 +87,10 @@ def read_frames(path: Path) -> Iterator[Picture]:
     Raises:
         InputError: the file is missing or is not a video.
     """
+    converter = Converter()
     with decoded(path) as (_, frames):
         for frame in frames:
-            yield to_rgb(frame)
+            yield converter.to_rgb(frame)
 
 
 @contextmanager
@@ -103,16 +104,43 @@ def decoded(path: Path) -> Iterator[tuple[float, "Iterator[av.VideoFrame]"]]:
         yield float(stream.average_rate or stream.guessed_rate or 0), container.decode(stream)
 
 
-def to_rgb(frame: "av.VideoFrame", size: tuple[int, int] | None = None) -> Picture:
-    """A decoded frame as RGB, scaled with Lanczos to `size` (width, height) on the way if given."""
-    from av.video.reformatter import Colorspace, Interpolation
+class Converter:
+    """Turns decoded frames into RGB, and RGB into frames to encode.
 
-    width, height = size or (frame.width, frame.height)
-    # What does not say how its colours were coded is taken as FFmpeg takes it: BT.601.
-    coded = Colorspace.ITU709 if frame.colorspace == 1 else Colorspace.ITU601
-    quality = Interpolation.LANCZOS | Interpolation.ACCURATE_RND
-    converted = frame.reformat(width, height, "rgb24", src_colorspace=coded, interpolation=quality)
-    return np.ascontiguousarray(converted.to_ndarray())
+    Keep one for frames of the same size: what scaling needs (a megabyte, and a while to compute) is made once. PyAV's
+    own `frame.reformat` makes it anew for every frame, and keeps it as long as the frame.
+    """
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+
+    def to_rgb(self, frame: "av.VideoFrame", size: tuple[int, int] | None = None) -> Picture:
+        """A decoded frame as RGB, scaled with Lanczos to `size` (width, height) on the way if given."""
+        from av.video.reformatter import Colorspace, Interpolation
+
+        width, height = size or (frame.width, frame.height)
+        # What does not say how its colours were coded is taken as FFmpeg takes it: BT.601.
+        coded = Colorspace.ITU709 if frame.colorspace == 1 else Colorspace.ITU601
+        quality = Interpolation.LANCZOS | Interpolation.ACCURATE_RND
+        converted = self._reformatter.reformat(
+            frame, width, height, "rgb24", src_colorspace=coded, interpolation=quality
+        )
+        return np.ascontiguousarray(converted.to_ndarray())
+
+    def to_yuv(self, picture: Picture) -> "av.VideoFrame":
+        """A picture as a frame for H.264: 4:2:0, BT.709, limited range."""
+        import av
+        from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+        return self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
+        )
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -188,12 +216,13 @@ def _encode(
         context.flags |= Flags.bitexact
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
         track = _SoundTrack(container, source, language) if source is not None else None
+        converter = Converter()
         count = 0
         picture: Picture | None = first
         while picture is not None:
             if picture.shape != first.shape:
                 raise ValueError(f"frame {count} is {picture.shape}, the first one is {first.shape}")
-            coded = _to_yuv(picture)
+            coded = converter.to_yuv(picture)
             coded.pts, coded.time_base = count, 1 / rate
             container.mux(stream.encode(coded))
             count += 1
@@ -204,19 +233,6 @@ def _encode(
         if track is not None:
             track.finish()
     return count
-
-
-def _to_yuv(picture: Picture) -> "av.VideoFrame":
-    import av
-    from av.video.reformatter import ColorRange, Colorspace, Interpolation
-
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    return frame.reformat(
-        format="yuv420p",
-        dst_colorspace=Colorspace.ITU709,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
-    )
 
 
 class _SoundTrack:
