@@ -5,6 +5,7 @@ import string
 import unicodedata
 from functools import cache
 from importlib.metadata import version
+from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,8 @@ class PocketsphinxAligner:
         if not spread or duration > _LONGEST:
             return spread
         with _lock:
-            decoder = _decoder()
-            keys = [_key(decoder, word.text) for word in spread]
-            found = _forced(decoder, _as_pcm(samples, sample_rate), [key for key in keys if key])
+            keys = [_key(word.text) for word in spread]
+            found = _forced(_as_pcm(samples, sample_rate), [key for key in keys if key])
         return _filled(spread, keys, found, samples, sample_rate) if found else spread
 
 
@@ -122,29 +122,32 @@ def _as_pcm(samples: Samples, sample_rate: int) -> bytes:
 
 
 @cache
-def _decoder() -> "Decoder":
-    """Without a language model, which alignment does not need. Its state is global to it: hold the lock."""
+def _decoder(wide: bool) -> "Decoder":
+    """Without a language model, which alignment does not need. It keeps state: hold the lock."""
     try:
         from pocketsphinx import Decoder
     except ImportError:
         raise MissingEngineError("pocketsphinx is not installed; run 'pip install pocketsphinx>=5.1,<6'.") from None
-    return Decoder(lm=None, samprate=RATE, loglevel="FATAL")
+    beams = {"beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80} if wide else {}
+    return Decoder(lm=None, samprate=RATE, loglevel="FATAL", **beams)
 
 
-def _key(decoder: "Decoder", word: str) -> str | None:
+def _key(word: str) -> str | None:
     """The dictionary entry for a word as it is written, made when there is none; None for what has no sound (a dash)."""
+    decoders = (_decoder(False), _decoder(True))
     plain = word.lower().replace("’", "'").strip(string.punctuation + "“”‘…—–¿¡")
-    if re.fullmatch(r"[a-z']+", plain) and decoder.lookup_word(plain):
+    if re.fullmatch(r"[a-z']+", plain) and decoders[0].lookup_word(plain):
         return plain
     entry = "".join(character for character in word.lower() if character.isalnum())
     if not entry:
         return None
     entry = f"{entry}_"
-    if not decoder.lookup_word(entry):
+    if not decoders[0].lookup_word(entry):
         phones = _pronunciation(word)
         if not phones:
             return None
-        decoder.add_word(entry, " ".join(phones), False)
+        for decoder in decoders:
+            decoder.add_word(entry, " ".join(phones), False)
     return entry
 
 
@@ -176,13 +179,15 @@ _ARPABET = {
 }  # fmt: skip
 
 
-def _forced(decoder: "Decoder", pcm: bytes, keys: list[str]) -> list[tuple[float, float]]:
+def _forced(pcm: bytes, keys: list[str]) -> list[tuple[float, float]]:
     """Times of the first dictionary entries, in seconds: of all, or of those before the place where sound and text part.
 
-    The search sometimes loses its way at the very edges of a tightly cut recording; a little silence there then helps.
+    The search sometimes loses its way at the very edges of a tightly cut recording, where a little silence helps, or prunes
+    the right path, where a wider beam helps.
     """
     best: list[tuple[float, float]] = []
-    for margin in _MARGINS if keys else ():
+    for wide, margin in product((False, True), _MARGINS) if keys else ():
+        decoder = _decoder(wide)
         silence = bytes(2 * round(margin * RATE))
         try:
             decoder.set_align_text(" ".join(keys))

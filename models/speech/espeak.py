@@ -264,8 +264,9 @@ def _short_link(path: Path) -> Path:
 def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
     """The library, freshly loaded, and its sample rate.
 
-    Noise and pitch flutter run on from one utterance to the next inside it, so that only unloading it makes equal
-    requests sound equal. That costs 7 ms. Its state is global: one user at a time.
+    Pitch flutter runs on from one utterance to the next inside it, so that only unloading it makes equal requests sound
+    equal (that costs 7 ms); breath is noise, seeded with the time or by the C library. All of it is global: one user at
+    a time.
     """
     import espeakng_loader
 
@@ -279,6 +280,8 @@ def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
             rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(_data_path()), options)
             if rate <= 0:
                 raise MissingEngineError(f"espeak cannot read its data at '{_data_path()}'; {_REINSTALL}.")
+            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+            ctypes.CDLL(None).srand(1)
             yield library, rate
         finally:
             library.espeak_Terminate()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +142,7 @@ def _pipeline(source: str, token: str | None) -> "Pipeline":
     settings = Settings()
     try:
         pipeline = Pipeline.from_pretrained(source, token=token)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, UnpicklingError) as error:
         reason = str(error).strip().split("\n")[0]
         raise MissingEngineError(
             f"pyannote.audio cannot load '{source}' ({reason}); {how_to_get(COMMUNITY, settings)}."

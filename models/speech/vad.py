@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from media.errors import MissingEngineError
 from models.speech.protocols import Progress, Samples
+from models.speech.torch_threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -83,8 +84,9 @@ def _probabilities(samples: Samples, progress: Progress | None) -> NDArray[np.fl
     padded[_WARM_UP * 512 :][: len(samples)] = samples
     starts = np.arange(streams) * share * 512
     found = np.zeros((streams, share), np.float32)
-    model.reset_states()
-    with torch.inference_mode():
+    # The model keeps state between calls: another thread must not come in between.
+    with one_thread(), torch.inference_mode():
+        model.reset_states()
         for frame in range(share + _WARM_UP):
             chunk = np.stack([padded[start + frame * 512 : start + (frame + 1) * 512] for start in starts])
             probability = model(torch.from_numpy(chunk), RATE)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from media.errors import MissingEngineError
 from models.speech.protocols import Progress, Samples
+from models.speech.torch_threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,7 @@ SIZE = 256
 _LEVEL = 10 ** (-30 / 20)
 _MELS = 40
 _BATCH = 256
+_BLOCK = 1 << 20
 
 
 def embed(
@@ -41,7 +43,10 @@ def embed(
     import torch
 
     encoder = _encoder()
-    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+    power = sum(
+        float(np.square(samples[at : at + _BLOCK], dtype=np.float64).sum()) for at in range(0, len(samples), _BLOCK)
+    )
+    level = (power / max(len(samples), 1)) ** 0.5
     gain = _LEVEL / level if level > 0 else 1.0
     found = np.zeros((len(windows), SIZE), np.float32)
     by_length: dict[int, list[int]] = {}
@@ -57,7 +62,7 @@ def embed(
                 begin = round(windows[place][0] * RATE)
                 piece = samples[begin : begin + count]
                 waves[row, : len(piece)] = piece
-            with torch.inference_mode():
+            with one_thread(), torch.inference_mode():
                 mels = mel_power(torch.from_numpy(waves * np.float32(gain)))[:, :frames]
                 found[batch] = encoder(mels).numpy()
             done += len(batch)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from media.errors import InputError, MissingEngineError
@@ -179,9 +180,8 @@ def _model(path: str) -> "Whisper":
 
     try:
         model = whisper.load_model(path, device="cuda" if torch.cuda.is_available() else "cpu")
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise MissingEngineError(f"{path}: not a whisper checkpoint ({reason}); {how_to_get(Settings())}.") from error
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+        raise MissingEngineError(f"{path}: not a whisper checkpoint; {how_to_get(Settings())}.") from error
     if (heads := whisper._ALIGNMENT_HEADS.get(Path(path).stem)) is not None:
         model.set_alignment_heads(heads)  # loading by path leaves them out, and word times are poor without
     return model

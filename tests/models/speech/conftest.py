@@ -1,6 +1,7 @@
 """The telephone conversation in pyannote.audio's wheel, and a dialogue spoken by two synthetic voices."""
 
 import wave
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,17 @@ import pytest
 
 from models.speech.espeak import EspeakSynthesizer
 from models.speech.protocols import Samples, SpeakerTurn
+
+
+@pytest.fixture(scope="session")
+def one_torch_thread() -> Iterator[None]:
+    """For networks this small, threads that wait for a busy machine's cores cost a hundred times what they save."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_equal_requests_sound_equal_whatever_was_said_before() -> None:
     first = spoken(SENTENCE)
     spoken("¿Qué tal?", "es", Voice("f3", 70))
     assert np.array_equal(first, spoken(SENTENCE))
+
+
+def test_a_breathy_voice_is_the_same_a_second_later() -> None:
+    voices = [Voice("f5", 65), Voice("anika", 35)]
+    before = [spoken(SENTENCE, voice=voice) for voice in voices]
+    time.sleep(1.1)
+    assert all(np.array_equal(one, spoken(SENTENCE, voice=voice)) for one, voice in zip(before, voices, strict=True))
 
 
 def test_threads_do_not_disturb_one_another() -> None:

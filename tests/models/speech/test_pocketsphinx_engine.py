@@ -5,18 +5,22 @@ import pytest
 
 from media.errors import InputError
 from models.speech.engines import transcriber
+from models.speech.espeak import EspeakSynthesizer
 from models.speech.pocketsphinx_ import PocketsphinxTranscriber
-from models.speech.protocols import Samples
+from models.speech.protocols import Voice
 
 
-def test_it_gets_some_words_of_a_telephone_call_right(telephone_samples: Samples) -> None:
-    start, end = 12.3, 18.0  # "This is Diane in New Jersey. And I'm Sheila in Texas, originally from Chicago."
-    heard = PocketsphinxTranscriber().transcribe(telephone_samples[round(start * 16000) : round(end * 16000)], 16000)
+def test_it_gets_some_words_of_a_robot_right_and_knows_when_they_were_said() -> None:
+    text = "please tell your mother that dinner will be ready at seven"
+    speech = EspeakSynthesizer().speak(text, "en-US", Voice("f5", 65))
+    heard = PocketsphinxTranscriber().transcribe(speech.samples, speech.sample_rate)
     assert heard.language == "en"
-    said = {word.text for word in heard.words}
-    assert len(said & {"diane", "new", "jersey", "originally", "from", "chicago", "this", "is", "texas"}) >= 4
+    assert len({word.text for word in heard.words} & set(text.split())) >= 4
     times = [time for word in heard.words for time in (word.start, word.end)]
     assert times == sorted(times)
+    (mother,) = [word for word in heard.words if word.text == "mother"]
+    begins = [phoneme.start for phoneme in speech.phonemes if phoneme.ipa == "m"]
+    assert mother.start == pytest.approx(begins[0], abs=0.08)
 
 
 def test_it_is_never_chosen_unless_asked_for() -> None:

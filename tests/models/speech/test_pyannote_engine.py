@@ -16,7 +16,7 @@ SECONDS = 6
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(tmp_path_factory: pytest.TempPathFactory, one_torch_thread: None) -> Path:
     """27 MB: the architectures of community-1, smaller where they can be, with a bias towards one speaker speaking."""
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
     import torch

@@ -13,7 +13,7 @@ from models.speech.whisper import WhisperAligner, WhisperTranscriber, _by_letter
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(tmp_path_factory: pytest.TempPathFactory, one_torch_thread: None) -> Path:
     """7 MB: whisper's architecture in its smallest form, multilingual."""
     import torch
     from whisper.model import ModelDimensions, Whisper
