@@ -6,7 +6,7 @@ a plain function in `tasks`, which `portrayal plan` and the tests call without P
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,16 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.render import THREADS, render_clip, render_on_pool
 from media.errors import PortrayalError, RenderError, RightsError
 from media.segment import Clip
 from tasks import assembling, bookkeeping, casting, hearing, rendering, segments, sources, speaking, workspace
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
 from tasks.progress import Advance, part, stage
-from tasks.rendering import RendererLostError, RenderJob
+from tasks.rendering import RenderJob
 from tasks.request import ProductionRequest
 from tasks.segments import PlannedSegment
-
-RENDER_ATTEMPTS = 3
-# Threads only wait for renderers, of which there are few.
-THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
-
-
-def _may_work_next_time(_task: Any, _run: Any, state: Any) -> bool:
-    """A renderer's process that was killed is replaced; anything else would only fail again."""
-    return isinstance(state.result(raise_on_failure=False), RendererLostError)
-
 
 # Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
 read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
@@ -46,18 +36,6 @@ assemble = task(
     name=assembling.STAGE, task_run_name=assembling.STAGE + " in {performance.language}", cache_policy=NO_CACHE
 )(assembling.assemble)
 write_record = task(name=bookkeeping.STAGE, cache_policy=NO_CACHE)(bookkeeping.write_record)
-
-
-@task(
-    name=rendering.STAGE,
-    task_run_name="Render {job.label}",
-    cache_policy=NO_CACHE,
-    retries=RENDER_ATTEMPTS - 1,
-    retry_condition_fn=_may_work_next_time,
-)
-def render_clip(job: RenderJob) -> Clip:
-    """One segment becomes a clip, on whichever renderer is free."""
-    return rendering.render(job, lambda frames: part(rendering.STAGE, job.segment.key, frames))
 
 
 @flow(
@@ -158,22 +136,40 @@ def _render_missing(
     record.planned(planned, clips)
     for clip in clips.values():
         part(rendering.STAGE, clip.key, clip.frames)
-    missing = {key: segments_[0].job for key, segments_ in shown.items() if key not in clips}
+    missing = {key: found[0].job for key, found in shown.items() if key not in clips}
     errors: dict[str, PortrayalError] = {}
+
+    def on_clip(clip: Clip) -> None:
+        clips[clip.key] = clip
+        part(rendering.STAGE, clip.key, clip.frames)
+        record.rendered(shown[clip.key], clip)
+
+    def on_error(key: str, error: Exception) -> None:
+        errors[key] = _named(missing[key], error)
+        record.failed(shown[key], str(errors[key]))
+
+    deployment = workspace.settings().render_deployment
     if not missing:
-        return clips, errors
+        pass
+    elif deployment:
+        render_on_pool(deployment, missing, on_clip, on_error)
+    else:
+        _render_here(missing, on_clip, on_error)
+    return clips, errors
+
+
+def _render_here(
+    missing: Mapping[str, RenderJob], on_clip: Callable[[Clip], None], on_error: Callable[[str, Exception], None]
+) -> None:
     with rendering.renderers(rendering.renderer_count(len(missing))):
         futures = {render_clip.submit(job): key for key, job in missing.items()}
         for future in as_completed(list(futures)):
-            key = futures[future]
             try:
-                clips[key] = future.result()
+                clip = future.result()
             except Exception as error:  # whatever a renderer trips over, the other clips go on
-                errors[key] = _named(missing[key], error)
-                record.failed(shown[key], str(errors[key]))
+                on_error(futures[future], error)
             else:
-                record.rendered(shown[key], clips[key])
-    return clips, errors
+                on_clip(clip)
 
 
 def _named(job: RenderJob, error: Exception) -> PortrayalError:

@@ -1,19 +1,34 @@
 """The flow `render`: renders segments that are still missing, with the weights loaded once for all of them.
 
 It is what a worker on a machine with GPUs runs. Segments come as references into the artifact store, which that machine
-shares with whoever asks.
+shares with whoever asks: `render_on_pool` sends them from the flow `produce`.
 """
 
-from prefect import flow
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prefect import flow, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.deployments import run_deployment
 from prefect.futures import as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.produce import THREADS, render_clip
-from media.errors import InputError, RenderError
-from media.segment import Segment
+from media.errors import InputError, PortrayalError, RenderError
+from media.segment import Clip, Segment
 from tasks import rendering, workspace
-from tasks.rendering import RenderJob
+from tasks.progress import part
+from tasks.rendering import RendererLostError, RenderJob
 from tasks.request import RenderOptions
+
+ATTEMPTS = 3
+CHUNK_SECONDS = 400.0
+"""Of rendering that is sent to a pool at once: much more than a worker takes to load weights, little enough to lose."""
+POLL_SECONDS = 2.0
+
+# Threads only wait for renderers, of which there are few.
+THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
 
 
 class SegmentOrder(BaseModel):
@@ -37,6 +52,23 @@ class RenderOrder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     segments: list[SegmentOrder] = Field(title="Segments", min_length=1, max_length=10_000)
+
+
+def _may_work_next_time(_task: Any, _run: Any, state: Any) -> bool:
+    """A renderer's process that was killed is replaced; anything else would only fail again."""
+    return isinstance(state.result(raise_on_failure=False), RendererLostError)
+
+
+@task(
+    name=rendering.STAGE,
+    task_run_name="Render {job.label}",
+    cache_policy=NO_CACHE,
+    retries=ATTEMPTS - 1,
+    retry_condition_fn=_may_work_next_time,
+)
+def render_clip(job: RenderJob) -> Clip:
+    """One segment becomes a clip, on whichever renderer of this machine is free."""
+    return rendering.render(job, lambda frames: part(rendering.STAGE, job.segment.key, frames))
 
 
 @flow(
@@ -67,6 +99,94 @@ def render(order: RenderOrder) -> list[str]:
     if problems:
         raise RenderError(f"{len(problems)} of {len(missing)} segments could not be rendered: {'; '.join(problems)}")
     return [rendering.clip_key(job.segment.key) for job in jobs]
+
+
+@task(name="Render on the pool", task_run_name="Render {count} segments on the pool", cache_policy=NO_CACHE)
+def render_chunk(deployment: str, order: RenderOrder, count: int, idempotency_key: str) -> str | None:
+    """Have a worker render a few segments; returns what it says went wrong, or None."""
+    run = run_deployment(
+        deployment,
+        parameters={"order": order.model_dump(mode="json")},
+        idempotency_key=idempotency_key,
+        poll_interval=POLL_SECONDS,
+    )
+    if run.state is None or not run.state.is_completed():
+        return (run.state.message if run.state else None) or "the worker did not finish"
+    return None
+
+
+def render_on_pool(
+    deployment: str,
+    missing: Mapping[str, RenderJob],
+    on_clip: Callable[[Clip], None],
+    on_error: Callable[[str, Exception], None],
+) -> None:
+    """Have segments rendered by a deployment of `render`, in chunks; what stays missing is asked for again.
+
+    Workers may crash, be preempted or lose their machine: what counts is what is in the artifact store afterwards.
+
+    Args:
+        deployment: `render/NAME`.
+        missing: jobs by segment key.
+    """
+    store = workspace.store()
+    left = dict(missing)
+    said: dict[str, str] = {}
+    for key, job in missing.items():
+        try:
+            rendering.require_rights(job)
+        except PortrayalError as error:
+            del left[key]
+            on_error(key, error)
+    for attempt in range(ATTEMPTS):
+        futures = {}
+        for keys in _chunks(left):
+            order = RenderOrder(segments=[_order(left[key]) for key in keys])
+            name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+            identity = f"{runtime.flow_run.id}-{name}-{attempt}"
+            futures[render_chunk.submit(deployment, order, len(keys), identity)] = keys
+        for future in as_completed(list(futures)):
+            problem = future.result()
+            for key in futures[future]:
+                if clip := rendering.find_clip(store, key, just_made=True):
+                    on_clip(clip)
+                    del left[key]
+                else:
+                    said[key] = problem or "no clip came back; do the workers use the same artifact store?"
+        if not left:
+            return
+    for key in left:
+        on_error(key, RenderError(said[key]))
+
+
+def _chunks(jobs: Mapping[str, RenderJob]) -> list[list[str]]:
+    """Keys of jobs, a few minutes of work together each."""
+    chunks: list[list[str]] = []
+    room = 0.0
+    for key, job in jobs.items():
+        segment = job.segment
+        seconds = rendering.estimated_seconds(segment.fingerprint, segment.settings.steps, job.frames, 1)
+        seconds -= rendering.STARTING_SECONDS  # once a chunk, not once a segment
+        if not chunks or seconds > room:
+            chunks.append([])
+            room = CHUNK_SECONDS
+        chunks[-1].append(key)
+        room -= seconds
+    return chunks
+
+
+def _order(job: RenderJob) -> SegmentOrder:
+    settings = job.segment.settings
+    return SegmentOrder(
+        portrait=job.portrait,
+        audio=job.segment.audio,
+        frames=job.frames,
+        checkpoint=job.segment.checkpoint,
+        fingerprint=job.segment.fingerprint,
+        render=RenderOptions(
+            steps=settings.steps, head_speed=settings.head_speed, fps=settings.fps, seed=settings.seed
+        ),
+    )
 
 
 def _job(number: int, order: SegmentOrder) -> RenderJob:

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     """fsspec URL of the artifact store; a folder in `home` when not set."""
     renderers: int | None = Field(default=None, ge=0, le=64)
     """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
+    render_deployment: str | None = None
+    """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
     hf_token: SecretStr | None = None
     """Hugging Face token, for models that ask for one."""
 

@@ -88,15 +88,16 @@ def clip_key(segment_key: str) -> str:
     return f"clips/{segment_key}.mp4"
 
 
-def find_clip(store: ArtifactStore, segment_key: str) -> Clip | None:
-    """The clip of a segment if it is in the store, at no cost (`seconds_of_work` is 0)."""
+def find_clip(store: ArtifactStore, segment_key: str, *, just_made: bool = False) -> Clip | None:
+    """The clip of a segment if it is in the store. It costs nothing (`seconds_of_work` is 0), unless it was `just_made`."""
     if not store.has(clip_key(segment_key)):
         return None
     try:
         record = json.loads(store.fetch(_record_key(segment_key)).read_text())
-        return replace(Clip(**record), uri=store.uri(clip_key(segment_key)), seconds_of_work=0.0)
+        clip = replace(Clip(**record), uri=store.uri(clip_key(segment_key)))
     except (InputError, TypeError, ValueError):
         return None  # a clip without its record is rendered again
+    return clip if just_made else replace(clip, seconds_of_work=0.0)
 
 
 def renderer_count(missing: int) -> int:
@@ -250,6 +251,19 @@ def renderers(count: int) -> Iterator[Renderers]:
         _current = before
 
 
+def require_rights(job: RenderJob) -> None:
+    """Do nothing when the segment's portrait may be used now.
+
+    Raises:
+        RightsError: it may not, and why.
+    """
+    from catalog import portraits
+    from catalog.session import session_factory
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        portraits.require_rights(session, portraits.find_portrait(session, job.portrait))
+
+
 def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Clip:
     """The clip of a segment: found in the store, or rendered now. Whether the portrait may be used is asked first.
 
@@ -257,11 +271,7 @@ def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Cli
         RightsError: the portrait may not be used any more.
         RendererLostError, PortrayalError: as `Renderers.render`.
     """
-    from catalog.portraits import find_portrait, require_rights
-    from catalog.session import session_factory
-
-    with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        require_rights(session, find_portrait(session, job.portrait))
+    require_rights(job)
     if found := find_clip(workspace.store(), job.segment.key):
         return found
     if _current is None:
@@ -281,6 +291,7 @@ class _Slot:
 
     def _start(self) -> None:
         self._shared: Any = self._context.RawArray("q", 2)
+        self._busy = False
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=self._context,
@@ -297,11 +308,13 @@ class _Slot:
     ) -> tuple[Clip, float]:
         self._shared[1] = 0
         try:
+            self._busy = True
             future = self._pool.submit(_render_here, job, store_url, models_dir)
             self._watch(future, report)
+            self._busy = False
             return future.result()
         except BrokenProcessPool:
-            self.stop()
+            self._pool.shutdown(wait=False)
             self._start()
             raise RendererLostError(f"{job.label}: the renderer's process was killed (out of memory?)") from None
 
@@ -324,8 +337,10 @@ class _Slot:
                 os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._kill()
+        """End the process: in order when it is idle, so that it cleans up, and at once when it is in the middle."""
+        if self._busy:
+            self._kill()
+        self._pool.shutdown(wait=not self._busy, cancel_futures=True)
 
 
 # What follows runs in the renderer's process.

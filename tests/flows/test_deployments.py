@@ -101,7 +101,7 @@ def test_a_run_with_wrong_parameters_is_refused_by_the_server(deployed: dict[str
 def test_a_worker_makes_the_video_that_a_new_translation_lacks(
     deployed: dict[str, Any],
     portrayal: Callable[..., Any],
-    worker: Callable[[], None],
+    worker: Callable[..., None],
     script: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -124,16 +124,37 @@ def test_a_worker_makes_the_video_that_a_new_translation_lacks(
     assert states == {"en": "done", "es": "done"}
 
 
+def test_produce_has_its_clips_rendered_by_workers_of_another_pool(
+    deployed: dict[str, Any],
+    portrayal: Callable[..., Any],
+    worker: Callable[..., None],
+    script: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker("gpu")
+    monkeypatch.setenv("PORTRAYAL_RENDER_DEPLOYMENT", "render/render")
+    answer = portrayal("produce", script, "--out", tmp_path / "out", "--engine", "render=still", "--json")
+    assert answer.code == 0, answer
+    assert answer.json["figures"]["rendered"] == 5 and answer.json["figures"]["seconds_of_work"] > 0
+    assert (tmp_path / "out" / "talk.en.mp4").is_file()
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        runs = [run for run in client.read_flow_runs() if run.deployment_id == deployed["render"].id]
+    assert [run.state_type.value for run in runs] == ["COMPLETED"]
+
+
 @pytest.fixture
-def worker(home: Path, prefect_server: str, tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Starts a process worker for the pool `cpu`, and ends it after the test."""
+def worker(home: Path, prefect_server: str, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Starts a process worker for a pool, and ends it after the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> None:
+    def start(pool: str = "cpu") -> None:
         with (tmp_path / "worker.log").open("wb") as log:
             started.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu", "--type", "process"],
+                    [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"],
                     cwd=tmp_path,
                     env=os.environ | {"PREFECT_WORKER_QUERY_SECONDS": "1"},
                     stdout=log,

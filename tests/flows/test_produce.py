@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -205,18 +206,15 @@ def test_a_plan_says_what_is_cached_and_how_long_the_rest_takes(
     assert "cached" in text and "Ann" in text and "about" in text
 
 
-def test_killed_at_any_moment_only_what_is_missing_is_rendered_again(
-    produce: Callable[..., Any], home: Path, tmp_path: Path
-) -> None:
+def test_killed_at_any_moment_only_what_is_missing_is_rendered_again(home: Path, tmp_path: Path) -> None:
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
     script = tmp_path / "count.txt"
     script.write_text("language: en\n" + "".join(f"{'AB'[i % 2]}nn: {word}.\n" for i, word in enumerate(words)))
-    # A command of its own, with an embedded server and renderer processes of its own.
+    # Commands of their own, each with an embedded server and renderer processes of its own.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    environment |= {"PORTRAYAL_RENDERERS": "2"}
     command = [sys.executable, "-m", "flows.cli", "produce", str(script), "--out", str(tmp_path / "out"), *STILL]
-    process = subprocess.Popen(
-        command, env=environment | {"PORTRAYAL_RENDERERS": "2"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     clips = home / "artifacts" / "clips"
     deadline = time.monotonic() + 200
     while len(list(clips.glob("[0-9a-f]*.mp4"))) < 3 and process.poll() is None and time.monotonic() < deadline:
@@ -231,10 +229,30 @@ def test_killed_at_any_moment_only_what_is_missing_is_rendered_again(
         time.sleep(0.05)
     there = len(list(clips.glob("[0-9a-f]*.mp4")))
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*.mp4"))
-    made = produce(script)
-    assert made["figures"]["segments"] == 14
+    second = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
+    assert "Traceback" not in second.stderr and "resource_tracker" not in second.stderr
+    made = json.loads(second.stdout)
+    assert made["status"] == "done" and made["figures"]["segments"] == 14
     assert made["figures"]["rendered"] == 14 - there
-    assert made["status"] == "done"
+    # And once more: nothing is left to do, which takes less than the processor time of 20 seconds on two cores.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    third = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert json.loads(third.stdout)["figures"]["rendered"] == 0
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
+
+
+def test_the_short_demo_makes_both_videos_and_says_how_good_the_diarization_is(
+    portrayal: Callable[..., Any], tmp_path: Path
+) -> None:
+    answer = portrayal("demo", "--short", "--out", tmp_path / "out", *STILL)
+    assert answer.code == 0, answer
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.mp4")) == ["launch.en.mp4", "telephone-call.en.mp4"]
+    assert "Diarization error rate" in answer.out and "launch.en.mp4" in answer.out
+    assert {path.name for path in (tmp_path / "out").glob("*.json")} == {
+        "production.json",
+        "telephone-call.production.json",
+    }
 
 
 def a_conversation(folder: Path) -> tuple[Path, Path]:
