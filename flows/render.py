@@ -6,10 +6,11 @@ shares with whoever asks: `render_on_pool` sends them from the flow `produce`.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -104,11 +105,14 @@ def render(order: RenderOrder) -> list[str]:
 @task(name="Render on the pool", task_run_name="Render {count} segments on the pool", cache_policy=NO_CACHE)
 def render_chunk(deployment: str, order: RenderOrder, count: int, idempotency_key: str) -> str | None:
     """Have a worker render a few segments; returns what it says went wrong, or None."""
-    run = run_deployment(
-        deployment,
-        parameters={"order": order.model_dump(mode="json")},
-        idempotency_key=idempotency_key,
-        poll_interval=POLL_SECONDS,
+    run = cast(
+        FlowRun,
+        run_deployment(
+            deployment,
+            parameters={"order": order.model_dump(mode="json")},
+            idempotency_key=idempotency_key,
+            poll_interval=POLL_SECONDS,
+        ),
     )
     if run.state is None or not run.state.is_completed():
         return (run.state.message if run.state else None) or "the worker did not finish"
