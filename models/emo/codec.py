@@ -74,7 +74,13 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         """Frames (B, 3, H, W). `portrait` has B rows, or one for all."""
         portrait = portrait.expand(len(latents), -1, -1, -1)
         change = F.conv_transpose2d(latents[:, 2:], self.changes * self.window, stride=STRIDE, padding=STRIDE // 2)
-        return moved(portrait, latents[:, :2]) + change
+        return moved(portrait, self.settled(latents[:, :2])) + change
+
+    def settled(self, displacement: Tensor) -> Tensor:
+        """The nearest displacement (B, 2, h, w) that some head pose gives: a head turns as a whole, it does not wobble."""
+        ways = self.movements.flatten(1)
+        pose = displacement.flatten(1) @ torch.linalg.pinv(ways)
+        return (pose @ ways).view_as(displacement)
 
     def _analyse(self, images: Tensor, components: Tensor) -> Tensor:
         return F.conv2d(images, components * self.window, stride=STRIDE, padding=STRIDE // 2)

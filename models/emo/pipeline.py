@@ -1,6 +1,6 @@
 """`EMOPipeline`: a portrait and a voice to frames, clip by clip, as a diffusers pipeline."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,11 +69,11 @@ class EMOPipeline(DiffusionPipeline):
         scheduler: DDIMScheduler,
         image_size: int = 256,
         fps: int = 25,
-        steps: int = 4,
+        steps: int = 2,
         clip_frames: int = 12,
         motion_frames: int = 4,
         head_speed: float = 6.0,
-        latent_scale: Sequence[float] = (1.0,),
+        latent_scale: list[float] | None = None,
         latent_spread: dict[str, object] | None = None,
     ):
         super().__init__()
@@ -94,7 +94,7 @@ class EMOPipeline(DiffusionPipeline):
             clip_frames=clip_frames,
             motion_frames=motion_frames,
             head_speed=head_speed,
-            latent_scale=list(latent_scale),
+            latent_scale=latent_scale or [1.0],
             latent_spread=latent_spread or {"channels": [1.0], "places": [[[1.0]]] * 2, "face": [0, 0, 1, 1]},
         )
 
@@ -159,7 +159,7 @@ class EMOPipeline(DiffusionPipeline):
         if blink is None:
             blink = blink_track(frames, config.fps, np.random.default_rng([8, seed]))
 
-        features = self.audio_encoder.encode(torch.from_numpy(np.ascontiguousarray(samples)).to(device), frames)
+        features = self.audio_encoder.encode(torch.from_numpy(samples.copy()).to(device), frames)
         windows = frame_windows(features)
         speed = self._speed(features, config.head_speed if head_speed is None else head_speed)
         steps = num_inference_steps or config.steps
@@ -208,7 +208,7 @@ class EMOPipeline(DiffusionPipeline):
 
     def _picture(self, portrait: NDArray[np.uint8]) -> Tensor:
         """(1, 3, image_size, image_size) in [-1, 1]."""
-        picture = torch.from_numpy(np.ascontiguousarray(portrait)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        picture = torch.from_numpy(portrait.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         size = self.config.image_size
         if picture.shape[-1] != size:
             picture = F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)

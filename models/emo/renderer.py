@@ -70,8 +70,12 @@ class Renderer:
 
     def __init__(self, checkpoint: str, device: str | None = None, models_dir: Path | None = None):
         import torch
+        from diffusers.utils import logging
 
         from models.emo.pipeline import EMOPipeline
+
+        logging.set_verbosity_error()  # its bars and hints would run through the stage's own
+        logging.disable_progress_bar()
 
         torch.set_flush_denormal(True)  # numbers too small to matter can make a CPU many times slower
         self.info = checkpoint_info(checkpoint, models_dir)

@@ -152,6 +152,15 @@ def test_the_codec_moves_pixels_by_hundredths_of_the_side():
     assert shifted[0, 0].argmax() == 55 * 100 + 30
 
 
+def test_a_displacement_settles_on_what_a_head_can_do():
+    codec = networks.codec(networks.TINY)
+    torch.nn.init.normal_(codec.movements)
+    possible = codec.displacement(torch.randn(3, 5))
+    assert torch.allclose(codec.settled(possible), possible, atol=1e-4)
+    noise = torch.randn(3, 2, 4, 4)
+    assert codec.settled(noise).norm() < noise.norm()
+
+
 def test_analysis_and_synthesis_windows_make_a_tight_frame():
     """Every component kept, a picture comes back as it was (but for the border, which one patch alone sees)."""
     image = torch.rand(1, 3, 64, 64)
