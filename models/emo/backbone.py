@@ -44,7 +44,7 @@ class _Still(nn.Module):
 class EMOBackbone(UNetMotionModel):
     """The denoising network, with the arguments of `UNetMotionModel`."""
 
-    @wraps(UNetMotionModel.__init__)
+    @wraps(UNetMotionModel.__init__)  # type: ignore[misc]
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for module in self.modules():
@@ -82,7 +82,7 @@ class EMOBackbone(UNetMotionModel):
             for block, kept in zip(blocks, modules, strict=True):
                 block.motion_modules = kept
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         sample: Tensor,
         timestep: Tensor,

@@ -1,6 +1,7 @@
 """The starter's networks, at their sizes. What a checkpoint holds is built here before training and nowhere else."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from diffusers import DDIMScheduler
 
@@ -41,7 +42,7 @@ def codec(size: Size) -> PortraitCodec:
     return PortraitCodec(size.latent_channels, size.appearance_channels, size.latent)
 
 
-def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, object]:
+def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, Any]:
     """Untrained reference net, backbone, audio projector, face locator and speed layers, and the scheduler."""
     levels = len(size.blocks)
     shared = {

@@ -11,7 +11,7 @@ from models.emo.attention import ReferenceWriter, transformer_blocks
 class ReferenceNet(UNet2DConditionModel):
     """A `UNet2DConditionModel` without text attention, read at the first norm of every transformer block."""
 
-    @wraps(UNet2DConditionModel.__init__)
+    @wraps(UNet2DConditionModel.__init__)  # type: ignore[misc]
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.features: dict[str, Tensor] = {}

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,8 @@ class Stage:
         self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
         self.average = {k: v.detach().clone() for k, v in modules.state_dict().items()}
         self.step, self.cpu_before, self.started = 0, 0.0, cpu_seconds()
-        self.saved, self.losses = time.monotonic(), []
+        self.saved = time.monotonic()
+        self.losses: list[dict[str, float]] = []
         # Gradients of near-zero layers fall below what floats hold normally; on a CPU that made backward 6 times slower.
         torch.set_flush_denormal(True)
         if self.file.exists():
@@ -372,7 +374,8 @@ class Scenes:
     """The shards that exist so far, in memory; `refresh` looks for new ones."""
 
     def __init__(self, run: Path, limit: int):
-        self.folder, self.limit, self.parts = run / "scenes", limit, {}
+        self.folder, self.limit = run / "scenes", limit
+        self.parts: dict[str, dict[str, Tensor]] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -503,7 +506,7 @@ def predict(
     if kind == "video":
         conditioning.speed = parts["speed_layers"](batch.speed)
         conditioning.motion = no_motion(conditioning.reference, MOTION_FRAMES)
-        if drift is not None:
+        if drift is not None and batch.past is not None:
             past = batch.past + torch.randn(batch.past.shape, generator=generator) * drift
             shown = batch.portrait[:, None].expand(-1, MOTION_FRAMES, -1, -1, -1)
             features = parts["reference_net"].read(torch.cat([past, shown], 2).flatten(0, 1))
@@ -560,7 +563,8 @@ class AudioGate:
     @torch.no_grad()
     def measure(self, parts: nn.ModuleDict, scheduler: object) -> tuple[float, float]:
         """Correlations (own, wrong) over the held batches."""
-        read, truth = {0: [], 1: []}, []
+        read: dict[int, list[Tensor]] = {0: [], 1: []}
+        truth = []
         for batch in self.held:
             truth.append(batch.opening.flatten())
             for shift in (0, 1):
@@ -580,7 +584,7 @@ def train_stages(
     encoder: MelAudioEncoder,
     size: networks.Size = networks.STARTER,
     progress: Callable[[str, float], None] | None = None,
-) -> tuple[dict[str, object], list[float], Spread]:
+) -> tuple[dict[str, Any], list[float], Spread]:
     """The three stages, on the shards that `write_shards` has made or is making."""
     torch.manual_seed(2)
     built = networks.networks(size, encoder)
@@ -628,7 +632,7 @@ def train_stages(
 
 
 def save_checkpoint(
-    parts: dict[str, object],
+    parts: dict[str, Any],
     codec: PortraitCodec,
     encoder: MelAudioEncoder,
     scale: list[float],
