@@ -69,7 +69,7 @@ class EMOPipeline(DiffusionPipeline):
         scheduler: DDIMScheduler,
         image_size: int = 256,
         fps: int = 25,
-        steps: int = 2,
+        steps: int = 1,
         clip_frames: int = 12,
         motion_frames: int = 4,
         head_speed: float = 6.0,

@@ -59,11 +59,11 @@ class Plan:
     audio_steps: int = 700
     pictures: int = 900
     codec_steps: int = 260
-    scenes: int = 1280
-    crop_steps: int = 600
-    image_steps: int = 1300
-    video_steps: int = 700
-    speed_steps: int = 150
+    scenes: int = 768
+    crop_steps: int = 300
+    image_steps: int = 420
+    video_steps: int = 120
+    speed_steps: int = 12
 
 
 def cpu_seconds() -> float:
