@@ -1,7 +1,7 @@
 """Who said which word."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.speech.protocols import Diarization, SpeakerTurn, Word
@@ -64,6 +64,7 @@ def test_words_are_joined_as_their_script_is_written(texts: list[str], joined: s
 MOMENTS = st.integers(0, 200).map(lambda tenths: tenths / 10)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(MOMENTS, st.integers(0, 20))),
     st.lists(MOMENTS, unique=True, max_size=12).map(sorted),
