@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo demo-short test check format lock clean
+.PHONY: setup demo demo-short test check format lock stills clean
 
 setup: $(READY)
 
@@ -43,3 +43,10 @@ lock: $(BIN)/uv
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+# Still frames of the demo's videos for the documentation.
+stills: demo
+	mkdir -p docs/stills
+	for name in launch.en launch.es telephone-call.en; do $(BIN)/python -c \
+		"import sys; from pathlib import Path; from media.contact_sheet import contact_sheet; contact_sheet(Path(sys.argv[1]), Path(sys.argv[2]), 4, 3)" \
+		out/demo/$$name.mp4 docs/stills/$$name.png; done
