@@ -41,8 +41,11 @@ def checkpoint_folder(checkpoint: str, models_dir: Path | None = None) -> Path:
             return folder
     if Path(checkpoint).is_dir():
         raise InputError(f"{checkpoint}: not a checkpoint, it has no model_index.json; give a diffusers folder.")
-    where = f" in {models_dir}" if models_dir else ""
-    raise MissingEngineError(f"Checkpoint '{checkpoint}' is not there{where}; `portrayal models list` shows what is.")
+    place = models_dir / checkpoint if models_dir else checkpoint
+    raise MissingEngineError(
+        f"Checkpoint '{checkpoint}' is not there: put its diffusers folder at {place}, or choose one that "
+        "`portrayal models list` shows."
+    )
 
 
 def checkpoint_info(checkpoint: str, models_dir: Path | None = None) -> CheckpointInfo:
