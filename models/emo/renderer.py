@@ -80,7 +80,6 @@ class Renderer:
         logging.set_verbosity_error()  # its bars and hints would run through the stage's own
         logging.disable_progress_bar()
 
-        torch.set_flush_denormal(True)  # numbers too small to matter can make a CPU many times slower
         self.info = checkpoint_info(checkpoint, models_dir)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=torch.float32).to(self.device)
