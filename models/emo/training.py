@@ -656,5 +656,9 @@ def save_checkpoint(
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     pipeline.to(torch.float16).save_pretrained(aside)
     pipeline.to(torch.float32)
+    for path in aside.rglob("config.json"):  # where a part was loaded from means nothing elsewhere
+        path.write_text(
+            json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "_name_or_path"}, indent=2)
+        )
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(aside, folder)
