@@ -86,7 +86,7 @@ def produce(request: ProductionRequest) -> Production:
     try:
         with _timed(timings, rendering.STAGE, _frames(planned)):
             clips, errors = _render_missing(planned, record)
-        problems = {key: str(error) for key, error in errors.items()}
+        problems = {one.key: str(errors[one.key]) for one in planned if one.key in errors}
         assembled = {}
         seconds = sum(performance.seconds for performance in performances)
         with _timed(timings, assembling.STAGE, seconds) as advance:
