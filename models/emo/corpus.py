@@ -14,7 +14,7 @@ from scipy.signal import fftconvolve, lfilter, resample_poly, sosfilt
 
 from models.avatars.drawing import Pose, draw, face_region, mouth_region
 from models.avatars.motion import head_speed, motion_track, mouth_track, prosody_track
-from models.avatars.presenters import Presenter, random_presenter
+from models.avatars.presenters import STARTER_CAST, Presenter, random_presenter
 from models.emo.audio import SAMPLE_RATE
 from models.speech.espeak import EspeakSynthesizer
 from models.speech.protocols import Phoneme, Voice
@@ -157,8 +157,6 @@ def motion_targets(utterance: Utterance) -> Array:
 def presenter_of(seed: int) -> Presenter:
     """Presenter number `seed`; in training, one in eight is of the starter cast."""
     if seed < HELD_OUT_PRESENTER_SEED and seed % 8 == 0:
-        from models.avatars.presenters import STARTER_CAST
-
         return STARTER_CAST[seed // 8 % len(STARTER_CAST)]
     return random_presenter(np.random.default_rng([2, seed]))
 
