@@ -11,6 +11,8 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from models.idle import IDLE
+
 SAMPLE_RATE = 16_000
 MEL_RATE = 100
 """Mel frames a second (hop of 10 ms)."""
@@ -130,26 +132,35 @@ def frame_windows(features: Tensor, reach: int = 2) -> Tensor:
 class AudioProjector(ModelMixin, ConfigMixin):
     """Windows of audio features to cross-attention tokens, and to an embedding that shifts every residual block.
 
-    The second path also carries `blink` (0 open .. 1 closed), a weak condition: the sound does not say when to blink.
+    The second path also carries idle motion (`models.idle`), a weak condition: the sound does not say when to blink.
     """
 
     @register_to_config
-    def __init__(self, feature_size: int = 170, window: int = 5, token_size: int = 128, embedding_size: int = 384):
+    def __init__(
+        self,
+        feature_size: int = 170,
+        window: int = 5,
+        token_size: int = 128,
+        embedding_size: int = 384,
+        idle_size: int = len(IDLE),
+    ):
         super().__init__()
         self.tokens = nn.Sequential(nn.Linear(feature_size, token_size), nn.SiLU(), nn.Linear(token_size, token_size))
         self.positions = nn.Parameter(torch.randn(window, token_size) * 0.02)
         self.embedding = nn.Sequential(
-            nn.Linear(feature_size * window + 1, embedding_size), nn.SiLU(), nn.Linear(embedding_size, embedding_size)
+            nn.Linear(feature_size * window + idle_size, embedding_size),
+            nn.SiLU(),
+            nn.Linear(embedding_size, embedding_size),
         )
 
-    def forward(self, windows: Tensor, blink: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, windows: Tensor, idle: Tensor) -> tuple[Tensor, Tensor]:
         """
         Args:
             windows: (N, window, feature_size), one row a frame.
-            blink: (N,), 0..1.
+            idle: (N, idle_size).
 
         Returns:
             tokens (N, window, token_size) and embeddings (N, embedding_size).
         """
-        flat = torch.cat([windows.flatten(1), blink[:, None]], dim=1)
+        flat = torch.cat([windows.flatten(1), idle[:, : self.config.idle_size]], dim=1)
         return self.tokens(windows) + self.positions, self.embedding(flat)

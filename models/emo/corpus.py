@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter as butterworth
 from scipy.signal import fftconvolve, lfilter, resample_poly, sosfilt
 
@@ -16,6 +17,7 @@ from models.avatars.drawing import Pose, draw, face_region, mouth_region
 from models.avatars.motion import head_speed, motion_track, mouth_track, prosody_track
 from models.avatars.presenters import STARTER_CAST, Presenter, random_presenter
 from models.emo.audio import SAMPLE_RATE
+from models.idle import idle_motion
 from models.speech.espeak import EspeakSynthesizer
 from models.speech.protocols import Phoneme, Voice
 
@@ -24,7 +26,46 @@ Array = NDArray[np.float32]
 FPS = 25
 LANGUAGES = ("en", "es", "fr-FR", "de", "it", "pt-BR", "nl", "hi", "tr", "id", "sw", "ro", "sv", "cs", "fi", "hu")
 HELD_OUT_LANGUAGE = "pl"
-VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "Andy", "Reed", "Alicia", "Annie")
+VOICES = (
+    *(
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+        "m5",
+        "m7",
+        "m8",
+        "f1",
+        "f2",
+        "f3",
+        "f4",
+        "f5",
+        "Andy",
+        "Reed",
+        "Alicia",
+        "Annie",
+        "Alex",
+    ),
+    *(
+        "Denis",
+        "Gene",
+        "Hugo",
+        "Lee",
+        "Mario",
+        "Michael",
+        "Mike",
+        "Nguyen",
+        "Storm",
+        "adam",
+        "anika",
+        "aunty",
+        "belinda",
+    ),
+    *("boris", "david", "edward", "grandma", "grandpa", "gustave", "iven", "john", "klatt2", "linda", "max", "michel"),
+    *("norbert", "paul", "robert", "shelby", "travis", "zac"),
+)
+"""Variants of espeak-ng: 48 timbres, low and high."""
+HELD_OUT_VOICES = ("m6", "Andrea", "victor", "steph", "pablo", "quincy")
 HELD_OUT_PRESENTER_SEED = 10_000_000
 """Training presenters have seeds below, evaluation presenters from here on."""
 
@@ -48,7 +89,24 @@ HELD_OUT_SENTENCES = {
         "Pociąg przyjechał punktualnie, więc mamy jeszcze pół godziny na spacer po parku.",
         "Babcia upiekła bułki z makiem i zaprosiła wszystkich sąsiadów.",
     ),
+    "fr": (
+        "Nous avons bu un bon café sur la place avant de reprendre la route vers la montagne.",
+        "Ma petite sœur voudrait apprendre à jouer du piano pendant les vacances.",
+    ),
+    "it": (
+        "Domani mattina andiamo al mercato a comprare il pane, le mele e un mazzo di fiori.",
+        "Mio nonno raccontava sempre la stessa storia davanti al camino.",
+    ),
+    "hi": (
+        "हम लोग शाम को नदी के किनारे बैठकर पुराने दिनों की बातें करते रहे।",
+        "मेरी माँ ने आज सबके लिए बहुत स्वादिष्ट खाना बनाया है।",
+    ),
+    "tr": (
+        "Sabah erkenden pazara gidip ekmek, peynir ve biraz da zeytin aldık.",
+        "Babam bahçedeki büyük ağacın altında kitap okumayı çok sever.",
+    ),
 }
+"""Eight languages; `HELD_OUT_LANGUAGE` is one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +173,25 @@ def speak(text: str, language: str, voice: Voice, lead: float = 0.3, tail: float
 
 
 def training_utterance(seed: int) -> Utterance:
-    """Invented words in one of 16 languages, one of 16 voices, at any pitch and pace, sometimes with long pauses."""
+    """Invented words in one of 16 languages, one of 48 voices, at any pitch and pace, sometimes with long pauses.
+
+    Two in three are resampled by up to a fifth, which moves pitch and formants together, as a longer or shorter vocal tract
+    would, and the pace with them.
+    """
     rng = np.random.default_rng([1, seed])
-    voice = Voice(str(rng.choice(VARIANTS)), int(rng.integers(0, 100)), int(rng.integers(120, 215)))
+    voice = Voice(str(rng.choice(VOICES)), int(rng.integers(0, 100)), int(rng.integers(120, 215)))
     text = _invented_words(rng, int(rng.integers(5, 16)))
     lead, tail = rng.uniform(0.1, 0.8, 2) if rng.random() < 0.8 else rng.uniform(1.0, 2.5, 2)
-    return speak(text, str(rng.choice(LANGUAGES)), voice, float(lead), float(tail))
+    utterance = speak(text, str(rng.choice(LANGUAGES)), voice, float(lead), float(tail))
+    if rng.random() < 0.67:
+        utterance = _resampled(utterance, round(100 * float(np.clip(np.exp(rng.normal(0, 0.1)), 0.82, 1.2))))
+    return utterance
+
+
+def _resampled(utterance: Utterance, percent: int) -> Utterance:
+    """`percent` of the length, with pitch and formants moved the other way."""
+    samples = resample_poly(utterance.samples, percent, 100).astype(np.float32)
+    return Utterance(samples, tuple(Phoneme(p.ipa, p.start * percent / 100) for p in utterance.phonemes))
 
 
 def augmented(samples: Array, rng: np.random.Generator) -> Array:
@@ -168,9 +239,11 @@ class Scene:
     presenter: Presenter
     utterance: Utterance
     poses: Array
-    """(F, 17), fields of `models.avatars.motion.Pose`."""
-    speed: Array
-    """(F,) head rotation in degrees a second."""
+    """(F, 23), fields of `models.avatars.drawing.Pose`."""
+    idle: Array
+    """(F, 7), as `models.idle.idle_motion`."""
+    speed: float
+    """Mean head rotation while speaking, degrees a second."""
 
     @property
     def face(self) -> tuple[float, float, float, float]:
@@ -185,13 +258,18 @@ def scene_of(presenter: Presenter, utterance: Utterance, seed: int, amplitude: f
     rng = np.random.default_rng([3, seed])
     mouth = mouth_track(utterance.phonemes, utterance.seconds, FPS)[: utterance.frames]
     if amplitude is None:
-        amplitude = float(rng.uniform(0.15, 1.0))
-    poses = motion_track(utterance.samples, SAMPLE_RATE, mouth, FPS, rng, amplitude)
-    return Scene(presenter, utterance, poses, head_speed(poses, FPS))
+        amplitude = float(rng.uniform(0.0, 1.3))
+    idle = idle_motion(len(mouth), FPS, rng)
+    poses = motion_track(utterance.samples, SAMPLE_RATE, mouth, FPS, idle, amplitude)
+    spoken = maximum_filter1d(mouth[:, 0], 13) > 0.15
+    measured = head_speed(poses, FPS)
+    speed = float(measured[spoken].mean()) if spoken.any() else float(measured.mean())
+    return Scene(presenter, utterance, poses, idle, speed)
 
 
 def held_out_scenes(count: int) -> list[Scene]:
-    """Scenes whose presenters and sentences are not in the training data; one in four is in a language that is not either."""
+    """Scenes whose presenters, voices and sentences are not in the training data; one in eight is in a language that is not
+    either."""
     sentences = [
         (lang, text) for texts in zip(*map(_cycle, HELD_OUT_SENTENCES.items()), strict=True) for lang, text in texts
     ]
@@ -200,7 +278,9 @@ def held_out_scenes(count: int) -> list[Scene]:
         language, text = sentences[index % len(sentences)]
         seed = HELD_OUT_PRESENTER_SEED + index
         rng = np.random.default_rng([4, seed])
-        voice = Voice(str(rng.choice(VARIANTS)), int(rng.integers(20, 80)), int(rng.integers(145, 180)))
+        voice = Voice(
+            HELD_OUT_VOICES[index % len(HELD_OUT_VOICES)], int(rng.integers(20, 80)), int(rng.integers(145, 180))
+        )
         scenes.append(scene_of(presenter_of(seed), speak(text, language, voice), seed, amplitude=0.5))
     return scenes
 
@@ -210,6 +290,6 @@ def _cycle(item: tuple[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     return [(language, texts[index % len(texts)]) for index in range(4)]
 
 
-def frames_of(scene: Scene, start: int, count: int, size: int) -> NDArray[np.uint8]:
-    """(count, size, size, 3) pictures of the scene from frame `start` on."""
-    return np.stack([draw(scene.presenter, Pose.from_array(pose), size) for pose in scene.poses[start : start + count]])
+def drawn(presenter: Presenter, poses: Array, size: int) -> NDArray[np.uint8]:
+    """(F, size, size, 3) pictures of a presenter in (F, 23) poses."""
+    return np.stack([draw(presenter, Pose.from_array(pose), size) for pose in poses])

@@ -17,7 +17,7 @@ from models.emo.corpus import (
     HELD_OUT_LANGUAGE,
     SAMPLE_RATE,
     Scene,
-    frames_of,
+    drawn,
     held_out_scenes,
     presenter_of,
     scene_of,
@@ -64,8 +64,7 @@ class MouthReader:
 
 
 def portrait_of(scene: Scene, size: int) -> Pictures:
-    still = np.zeros((1, scene.poses.shape[1]), np.float32)
-    return frames_of(Scene(scene.presenter, scene.utterance, still, scene.speed), 0, 1, size)[0]
+    return drawn(scene.presenter, np.zeros((1, scene.poses.shape[1]), np.float32), size)[0]
 
 
 def fitted_reader(size: int, scenes: int = 90, frames: int = 8) -> MouthReader:
@@ -74,7 +73,7 @@ def fitted_reader(size: int, scenes: int = 90, frames: int = 8) -> MouthReader:
         scene = scene_of(presenter_of(seed), training_utterance(2_000_000 + seed), seed, amplitude=0.5)
         chosen = np.linspace(0, len(scene.poses) - 1, frames).astype(int)
         poses = scene.poses[chosen]
-        pictures = frames_of(Scene(scene.presenter, scene.utterance, poses, scene.speed), 0, frames, size)
+        pictures = drawn(scene.presenter, poses, size)
         crops.append(mouth_crops(list(pictures), portrait_of(scene, size), scene.mouth))
         openings.append(opening(poses))
     return MouthReader(np.concatenate(crops), np.concatenate(openings))
@@ -145,7 +144,7 @@ def evaluate(
     renderer = Renderer(checkpoint, models_dir=models_dir)
     size, fps = renderer.info.size, renderer.info.fps
     reader = fitted_reader(size)
-    generated, drawn, ceilings, offsets, rows = [], [], [], [], []
+    generated, shown, ceilings, offsets, rows = [], [], [], [], []
     errors: dict[str, list[float]] = {
         key: [] for key in ("full_frame_error", "full_frame_error_copy", "face_error", "face_error_copy", "grain")
     }
@@ -154,19 +153,19 @@ def evaluate(
     for index, scene in enumerate(scenes):
         frames = min(len(scene.poses), int(seconds * fps))
         portrait = portrait_of(scene, size)
-        truth = frames_of(scene, 0, frames, size)
+        truth = drawn(scene.presenter, scene.poses[:frames], size)
         samples = scene.utterance.samples[: frames * SAMPLE_RATE // fps]
         before = time.process_time()
-        settings = RenderSettings(steps=steps, head_speed=float(scene.speed[:frames].mean()))
+        settings = RenderSettings(steps=steps, head_speed=scene.speed)
         made = np.stack(
-            list(renderer.render(portrait, samples, scene.face, settings, frames, blink=scene.poses[:frames, 12]))
+            list(renderer.render(portrait, samples, scene.face, settings, frames, idle=scene.idle[:frames]))
         )
         spent += time.process_time() - before
         count += frames
         generated.append(reader.read(mouth_crops(list(made), portrait, scene.mouth)))
-        drawn.append(reader.read(mouth_crops(list(truth), portrait, scene.mouth)))
-        ceilings.append(correlation(drawn[-1], opening(scene.poses[:frames])))
-        offsets.append(_offset(generated[-1], drawn[-1]))
+        shown.append(reader.read(mouth_crops(list(truth), portrait, scene.mouth)))
+        ceilings.append(correlation(shown[-1], opening(scene.poses[:frames])))
+        offsets.append(_offset(generated[-1], shown[-1]))
         copy = np.broadcast_to(portrait, truth.shape)
         errors["full_frame_error"].append(_rms(made, truth))
         errors["full_frame_error_copy"].append(_rms(copy, truth))
@@ -174,13 +173,13 @@ def evaluate(
         errors["face_error_copy"].append(_rms(copy, truth, scene.face))
         errors["grain"].append(_grain(made, truth))
         rows.append(
-            {"presenter": scene.presenter.slug, "mouth_correlation": round(correlation(generated[-1], drawn[-1]), 3)}
+            {"presenter": scene.presenter.slug, "mouth_correlation": round(correlation(generated[-1], shown[-1]), 3)}
         )
         if progress:
             progress((index + 1) / clips)
-    own = [correlation(g, d) for g, d in zip(generated, drawn, strict=True)]
-    wrong = [correlation(g, drawn[(i + k) % clips]) for i, g in enumerate(generated) for k in (1, 2, 3) if k < clips]
-    amplitude = [g.std() / d.std() for g, d in zip(generated, drawn, strict=True)]
+    own = [correlation(g, d) for g, d in zip(generated, shown, strict=True)]
+    wrong = [correlation(g, shown[(i + k) % clips]) for i, g in enumerate(generated) for k in (1, 2, 3) if k < clips]
+    amplitude = [g.std() / d.std() for g, d in zip(generated, shown, strict=True)]
     return {
         "checkpoint": renderer.info.name,
         "fingerprint": renderer.info.fingerprint,

@@ -12,34 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.emo.attention import Conditioning
-from models.emo.audio import MOUTH, AudioProjector, MelAudioEncoder, frame_windows
+from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import FaceLocator, face_mask
 from models.emo.reference import ReferenceNet
 from models.emo.speed import SpeedLayers
-
-HEAD_REACH = (6.0, 9.0, 4.0)
-"""Degrees of pitch, yaw and roll at full prosody; turns the encoder's curves into a speed."""
+from models.idle import idle_motion
 
 
 @dataclass
 class EMOPipelineOutput(BaseOutput):
     frames: NDArray[np.uint8]
     """(F, H, W, 3)."""
-
-
-def blink_track(frames: int, fps: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """(frames,) how far the eyes are closed, 0..1: a blink of 0.2 s about every 3.2 s, never within the first half second."""
-    shape = np.array([0.5, 1.0, 0.9, 0.6, 0.25], np.float32)
-    track = np.zeros(frames + len(shape), np.float32)
-    at = 0.5 + generator.exponential(1.8)
-    while at * fps < frames:
-        start = int(at * fps)
-        track[start : start + len(shape)] = shape
-        at += 1.2 + generator.exponential(2.0)
-    return track[:frames]
 
 
 class EMOPipeline(DiffusionPipeline):
@@ -121,7 +107,7 @@ class EMOPipeline(DiffusionPipeline):
         *,
         num_inference_steps: int | None = None,
         head_speed: float | None = None,
-        blink: NDArray[np.float32] | None = None,
+        idle: NDArray[np.float32] | None = None,
         seed: int = 0,
         callback_on_clip_end: Callable[[int], None] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
@@ -134,8 +120,8 @@ class EMOPipeline(DiffusionPipeline):
             frames: how many to generate; sound that is missing is silence.
             num_inference_steps: 1 or more.
             head_speed: mean head rotation in speech, degrees a second, 0..30.
-            blink: (frames,) 0..1; drawn from the seed when None.
-            seed: of the noise and of the blinks.
+            idle: (frames, 7), as `models.idle.idle_motion`; drawn from the seed when None.
+            seed: of the noise and of the idle motion.
 
         Yields:
             (n, image_size, image_size, 3) uint8.
@@ -156,20 +142,23 @@ class EMOPipeline(DiffusionPipeline):
         reference = self.reference_net.read(torch.cat([still, appearance], 1))
         spread = Spread(**config.latent_spread).map(torch.tensor([face], device=device), side)
         located = self.face_locator(mask)
-        if blink is None:
-            blink = blink_track(frames, config.fps, np.random.default_rng([8, seed]))
+        if idle is None:
+            idle = idle_motion(frames, config.fps, np.random.default_rng([8, seed]))
+        resting = torch.from_numpy(idle).to(device)
 
         features = self.audio_encoder.encode(torch.from_numpy(samples.copy()).to(device), frames)
         windows = frame_windows(features)
-        speed = self._speed(features, config.head_speed if head_speed is None else head_speed)
+        speed = torch.full(
+            (1, config.clip_frames), config.head_speed if head_speed is None else head_speed, device=device
+        )
         steps = num_inference_steps or config.steps
 
         past: Tensor | None = None
         for start in range(0, frames, config.clip_frames):
             # The last clip is generated at full length too: the networks have seen no other.
             index = torch.arange(start, start + config.clip_frames, device=device).clamp(max=frames - 1)
-            tokens, embedding = self.audio_projector(windows[index], torch.from_numpy(blink).to(device)[index])
-            conditioning = Conditioning(reference=reference, speed=self.speed_layers(speed[None, index]), cache={})
+            tokens, embedding = self.audio_projector(windows[index], resting[index])
+            conditioning = Conditioning(reference=reference, speed=self.speed_layers(speed.float()), cache={})
             if past is None:
                 conditioning.motion = no_motion(reference, config.motion_frames)
             else:
@@ -213,14 +202,3 @@ class EMOPipeline(DiffusionPipeline):
         if picture.shape[-1] != size:
             picture = F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
         return picture
-
-    def _speed(self, features: Tensor, mean: float) -> Tensor:
-        """(F,) degrees a second: it follows the prosody that the encoder hears, and is `mean` on average in speech."""
-        prosody = features[:, -3:] * torch.tensor(HEAD_REACH, device=features.device)
-        change = torch.zeros(len(features), device=features.device)
-        change[1:] = (prosody[1:] - prosody[:-1]).norm(dim=1) * self.config.fps
-        change = F.avg_pool1d(change[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
-        opening = features[:, -3 - len(MOUTH)]
-        spoken = F.max_pool1d(opening[None, None], 13, stride=1, padding=6)[0, 0] > 0.15
-        usual = change[spoken].mean() if spoken.any() else torch.tensor(float("inf"))
-        return change * (mean / usual.clamp(min=1.0))

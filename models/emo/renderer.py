@@ -92,7 +92,7 @@ class Renderer:
         settings: RenderSettings,
         frames: int,
         progress: Callable[[int], None] | None = None,
-        blink: NDArray[np.float32] | None = None,
+        idle: NDArray[np.float32] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
         """Exactly `frames` pictures (size, size, 3), as they are done.
 
@@ -101,7 +101,7 @@ class Renderer:
             samples: mono at 16 kHz, [-1, 1].
             face: left, top, right, bottom as fractions of the portrait.
             progress: called with the number of frames done.
-            blink: (frames,) how far the eyes are closed, 0..1; drawn from the seed when None.
+            idle: (frames, 7), as `models.idle.idle_motion`; drawn from the seed when None.
 
         Raises:
             InputError: settings that this checkpoint cannot follow.
@@ -118,7 +118,7 @@ class Renderer:
             num_inference_steps=settings.steps,
             head_speed=settings.head_speed,
             seed=settings.seed,
-            blink=blink,
+            idle=idle,
             callback_on_clip_end=progress,
         )
         for clip in clips:
