@@ -86,10 +86,10 @@ class FaceFinder:
         """All faces of a picture (H, W, 3), the largest first."""
         try:
             boxes, scores, points = self._mtcnn.detect(np.ascontiguousarray(picture), landmarks=True)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             if "non-empty" not in str(error):
                 raise
-            return []  # what it says where no candidate lies within the picture
+            return []  # what it says where no candidate lies within the picture, or the picture is too small for one
         if boxes is None:
             return []
         faces = [

@@ -22,6 +22,7 @@ SLOWEST = 20.0
 """Frames a second below which a mouth cannot be followed."""
 
 _STANDS = 0.2  # seconds that a picture may be shown before it counts as standing still
+_TIMED = 200  # pictures from which the usual frame rate is told
 _LOST = 60.0  # seconds between two pictures that only a damaged clock explains
 
 
@@ -74,11 +75,11 @@ def open_film(path: Path) -> Film:
     Raises:
         InputError: not a video that can be read, without sound, or with too few frames a second.
     """
-    with decoded(path) as (fps, frames):
+    with decoded(path) as (_, frames):
         first = _first(path, frames)
-    if 0 < fps < SLOWEST:
-        raise InputError(f"{path} has {fps:.3g} frames a second; at least {SLOWEST:g} are needed.")
     header = _header(path)
+    if header.fps < SLOWEST:
+        raise InputError(f"{path} has {header.fps:.3g} frames a second; at least {SLOWEST:g} are needed.")
     width, height = max(2, round(first.width * header.stretch)), first.height
     if _quarter_turns(first) % 2:
         width, height = height, width
@@ -178,6 +179,8 @@ class _Header:
     stretch: float
     """Width of a pixel, in its heights."""
     seconds: float
+    fps: float
+    """The usual one: that a connection hangs now and then makes no difference."""
     heard_at: float
     """Seconds on the file's clock."""
 
@@ -188,11 +191,28 @@ def _header(path: Path) -> _Header:
     with av.open(str(path)) as container:
         if not container.streams.audio:
             raise InputError(f"{path} is a video without sound; give one in which somebody talks.")
-        video = container.streams.video[0]
+        video, voice = container.streams.video[0], container.streams.audio[0]
         seconds = float(video.duration * video.time_base) if video.duration else (container.duration or 0) / 1_000_000
-        try:
-            for frame in container.decode(container.streams.audio[0]):
-                return _Header(float(video.sample_aspect_ratio or 1), seconds, frame.time or 0.0)
-        except av.FFmpegError:
-            pass
-    raise InputError(f"{path}: its sound cannot be read; export the video again.")
+        heard_at: float | None = None
+        shown: list[float] = []
+        for packet in container.demux(video, voice):
+            if packet.stream is video and packet.pts is not None:
+                shown.append(float(packet.pts * packet.time_base))
+            elif packet.stream is voice and heard_at is None:
+                heard_at = _first_moment(packet)
+            if heard_at is not None and len(shown) >= _TIMED:
+                break
+        if heard_at is None:
+            raise InputError(f"{path}: its sound cannot be read; export the video again.")
+        fps = 1 / float(np.median(np.diff(sorted(shown)))) if len(shown) > 1 else float(video.average_rate or FPS)
+        return _Header(float(video.sample_aspect_ratio or 1), seconds, fps, heard_at)
+
+
+def _first_moment(packet: "av.Packet") -> float | None:
+    """When the first sound of a packet is heard, seconds; None if it has none, or is damaged."""
+    import av
+
+    try:
+        return next((frame.time or 0.0 for frame in packet.decode()), None)
+    except av.FFmpegError:
+        return None
