@@ -49,7 +49,7 @@ def within(values: Array, square: tuple[int, int, int]) -> Array:
     """Boxes (F, 4) or points (F, 5, 2) in pixels of the film, as fractions of the square."""
     x, y, side = square
     corner = np.array([x, y] * (values.shape[-1] // 2), np.float32)
-    return (values - corner) / side
+    return (values - corner) / np.float32(side)
 
 
 def face_region(boxes: Array) -> Region:
@@ -92,7 +92,7 @@ def mouth_patch(picture: Picture, centre: Array, half: Array) -> Array:
     c = cx - a * _PATCH[0] / 2 - b * up
     f = cy - d * _PATCH[0] / 2 - e * up
     patch = grey.transform(_PATCH, Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR)
-    return np.asarray(patch, np.float32) / 255
+    return np.asarray(patch, np.float32) / np.float32(255)
 
 
 def mouth_opening(patches: Array) -> Array:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from media.video import Picture, read_frames, write_video
 from models.emo.training.videos import crops, cuts
 from models.emo.training.videos.cuts import Demands, Stretch
 from models.emo.training.videos.faces import FaceFinder, Faces, Follower, read_sidecar, sidecar, watched_size
-from models.emo.training.videos.films import FPS, SAMPLE_RATE, Film, open_film, pictures, sound
+from models.emo.training.videos.films import FPS, SAMPLE_RATE, Film, Shown, open_film, pictures, sound
 from models.emo.training.videos.head import head_angles, head_speed
 from models.speech.vad import speech_regions
 
@@ -82,12 +82,13 @@ def prepare_video(
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
+    told = progress or (lambda _: None)
     try:
-        rows = _prepare(path, aside, demands, finder, progress or (lambda _: None))
+        watched = _watch(path, finder, lambda share: told(0.7 * share))
     except InputError as error:
-        shutil.rmtree(aside)
-        aside.mkdir()
-        rows = [{"part": "", "start": "", "end": "", "kept": "no", "reason": str(error)}]
+        rows: list[dict[str, Any]] = [{"part": "", "start": "", "end": "", "kept": "no", "reason": str(error)}]
+    else:
+        rows = _write_parts(watched, aside, demands, lambda share: told(0.7 + 0.3 * share))
     report = {"source": source, "rows": [{"file": name, **row} for row in rows]}
     (aside / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -110,8 +111,8 @@ def parts_in(folders: Iterable[Path]) -> list[Path]:
 
 def read_part(path: Path) -> Part:
     with np.load(path) as saved:
-        return Part(**{key: saved[key] for key in saved.files if key not in ("start", "speed")},
-                    start=float(saved["start"]), speed=float(saved["speed"]))  # fmt: skip
+        values: dict[str, Any] = {field.name: saved[field.name] for field in fields(Part)}
+    return Part(**values | {name: float(values[name]) for name in ("start", "speed")})
 
 
 def part_pictures(path: Path) -> Iterator[Picture]:
@@ -140,47 +141,25 @@ def _prepared(folder: Path) -> dict[str, int] | None:
         return None
 
 
-def _prepare(
-    path: Path, folder: Path, demands: Demands, finder: FaceFinder, progress: Callable[[float], None]
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A film of F pictures after it was seen and heard once."""
+
+    film: Film
+    samples: Samples
+    speech: list[tuple[float, float]]
+    faces: Faces
+    changes: NDArray[np.float64]
+    stands: NDArray[np.bool_]
+
+
+def _watch(path: Path, finder: FaceFinder, progress: Callable[[float], None]) -> _Watched:
     film = open_film(path)
     samples = sound(film)
-    speech = speech_regions(samples)
-    faces, changes, stands = _watch(film, finder, lambda share: progress(0.7 * share))
-    starts = cuts.scene_starts(changes, faces)
-    rows: list[dict[str, Any]] = []
-    kept: list[tuple[Stretch, tuple[int, int, int], str]] = []
-    for stretch in cuts.stretches(film, faces, stands, starts, speech, demands):
-        reason, number = stretch.reason, ""
-        if reason is None:
-            square = crops.square_around(
-                cuts.filled(faces, stretch.start, stretch.end)[0], film.width, film.height, demands.margin
-            )
-            if square is None:
-                reason = "the face moves too far for one square"
-            else:
-                number = f"{len(kept):04d}"
-                kept.append((stretch, square, number))
-        rows.append(
-            {
-                "part": number,
-                "start": round(stretch.start / FPS, 2),
-                "end": round(stretch.end / FPS, 2),
-                "kept": "no" if reason else "yes",
-                "reason": reason or "",
-            }
-        )
-    _write_parts(film, samples, faces, speech, kept, folder, demands.size, lambda share: progress(0.7 + 0.3 * share))
-    return rows
-
-
-def _watch(
-    film: Film, finder: FaceFinder, progress: Callable[[float], None]
-) -> tuple[Faces, NDArray[np.float64], NDArray[np.bool_]]:
-    """The main face, how much each picture differs from the one before, and where the picture stands still."""
-    beside = sidecar(film.path)
+    beside = sidecar(path)
     follower = None if beside.exists() else Follower(finder)
-    changes, stands = cuts.Changes(), []
+    changes = cuts.Changes()
+    stands: list[bool] = []
     size = watched_size(film)
     for shown in pictures(film, size):
         changed = changes.see(shown.picture) > cuts.CHANGED
@@ -190,58 +169,82 @@ def _watch(
         if film.seconds and len(stands) % FPS == 0:
             progress(min(1.0, len(stands) / FPS / film.seconds))
     faces = follower.faces(film.width / size[0]) if follower else read_sidecar(beside, film, len(stands))
-    return faces, changes.values, np.array(stands, bool)
+    return _Watched(film, samples, speech_regions(samples), faces, changes.values, np.array(stands, bool))
 
 
 def _write_parts(
-    film: Film,
-    samples: Samples,
-    faces: Faces,
-    speech: list[tuple[float, float]],
-    kept: list[tuple[Stretch, tuple[int, int, int], str]],
-    folder: Path,
-    size: int,
-    progress: Callable[[float], None],
-) -> None:
-    if not kept:
-        return
+    watched: _Watched, folder: Path, demands: Demands, progress: Callable[[float], None]
+) -> list[dict[str, Any]]:
+    """Cut, crop and write; returns the rows of the report."""
+    film, faces = watched.film, watched.faces
+    starts = cuts.scene_starts(watched.changes, faces)
     shown = enumerate(pictures(film))
-    for count, (stretch, square, number) in enumerate(kept):
-        boxes, points = cuts.filled(faces, stretch.start, stretch.end)
-        points = crops.within(points, square)
-        centres, halves = crops.mouth_axes(points)
-        heard = _cut_sound(samples, stretch)
-        wav = folder / f"{number}.wav"
-        write_wav(wav, heard, SAMPLE_RATE)
-        patches: list[Array] = []
-
-        def square_pictures(
-            stretch=stretch, square=square, patches=patches, axes=(centres, halves)
-        ) -> Iterator[Picture]:
-            for index, each in shown:
-                if index >= stretch.start:
-                    picture = crops.cropped(each.picture, square, size)
-                    at = index - stretch.start
-                    patches.append(crops.mouth_patch(picture, axes[0][at], axes[1][at]))
-                    yield picture
-                if index + 1 >= stretch.end:
-                    return
-
-        write_video(square_pictures(), folder / f"{number}.mp4", FPS, _QUALITY, preset="veryfast", sound=wav)
-        angles = head_angles(points)
-        speaks = cuts.speaking(speech, stretch.start, stretch.end)
-        part = Part(
-            start=stretch.start / FPS,
-            face=np.array(crops.face_region(crops.within(boxes, square)), np.float32),
-            mouth=np.array(crops.mouth_region(points), np.float32),
-            points=points,
-            angles=angles,
-            speaking=speaks,
-            opening=crops.mouth_opening(np.stack(patches)),
-            speed=float(head_speed(angles)[speaks if speaks.any() else slice(None)].mean()),
+    rows: list[dict[str, Any]] = []
+    count = 0
+    for stretch in cuts.stretches(film, faces, watched.stands, starts, watched.speech, demands):
+        reason, number = stretch.reason, ""
+        if reason is None:
+            boxes, _ = cuts.filled(faces, stretch.start, stretch.end)
+            square = crops.square_around(boxes, film.width, film.height, demands.margin)
+            if square is None:
+                reason = "the face moves too far for one square"
+            else:
+                number = f"{count:04d}"
+                _write_part(watched, stretch, square, shown, folder / number, demands.size)
+                count += 1
+        rows.append(
+            {
+                "part": number,
+                "start": round(stretch.start / FPS, 2),
+                "end": round(stretch.end / FPS, 2),
+                "kept": "no" if reason else "yes",
+                "reason": reason or "",
+            }
         )
-        np.savez_compressed(folder / f"{number}.npz", **asdict(part))
-        progress((count + 1) / len(kept))
+        progress(stretch.end / max(1, len(faces)))
+    return rows
+
+
+def _write_part(
+    watched: _Watched,
+    stretch: Stretch,
+    square: tuple[int, int, int],
+    shown: Iterator[tuple[int, Shown]],
+    stem: Path,
+    size: int,
+) -> None:
+    """Write the three files of a part. `shown` goes on with the first picture of the film that no part has used."""
+    boxes, points = cuts.filled(watched.faces, stretch.start, stretch.end)
+    points = crops.within(points, square)
+    centres, halves = crops.mouth_axes(points)
+    patches: list[Array] = []
+
+    def square_pictures() -> Iterator[Picture]:
+        for index, each in shown:
+            if index >= stretch.start:
+                picture = crops.cropped(each.picture, square, size)
+                at = index - stretch.start
+                patches.append(crops.mouth_patch(picture, centres[at], halves[at]))
+                yield picture
+            if index + 1 >= stretch.end:
+                return
+
+    wav = stem.with_suffix(".wav")
+    write_wav(wav, _cut_sound(watched.samples, stretch), SAMPLE_RATE)
+    write_video(square_pictures(), stem.with_suffix(".mp4"), FPS, _QUALITY, preset="veryfast", sound=wav)
+    angles = head_angles(points)
+    speaks = cuts.speaking(watched.speech, stretch.start, stretch.end)
+    part = Part(
+        start=stretch.start / FPS,
+        face=np.array(crops.face_region(crops.within(boxes, square)), np.float32),
+        mouth=np.array(crops.mouth_region(points), np.float32),
+        points=points,
+        angles=angles,
+        speaking=speaks,
+        opening=crops.mouth_opening(np.stack(patches)),
+        speed=float(head_speed(angles)[speaks if speaks.any() else slice(None)].mean()),
+    )
+    np.savez_compressed(stem.with_suffix(".npz"), **{field.name: getattr(part, field.name) for field in fields(part)})
 
 
 def _cut_sound(samples: Samples, stretch: Stretch) -> Samples:
