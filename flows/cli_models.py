@@ -28,21 +28,50 @@ def list_(json: JsonOption = False) -> None:
 @app.command()
 def evaluate(
     checkpoint: Annotated[str, typer.Argument(help="Name or folder of the checkpoint.")] = "starter",
-    clips: Annotated[int, typer.Option(min=2, max=200, help="How many clips to render and measure.")] = 12,
+    clips: Annotated[int, typer.Option(min=2, max=200, help="How many presenters speak; 8 or more: 8 languages.")] = 24,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps. Default: the checkpoint's.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="FIGURE", help="Measure only the part that gives this figure.")
+    ] = None,
+    recordings: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, exists=True, help="Folder of NAME.wav or .flac with NAME.rttm. Default: the demo's call."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure a checkpoint on presenters and sentences that it was not trained on."""
+    """Measure a checkpoint on presenters and sentences that it was not trained on. Takes ten minutes or so."""
     from flows.console import print_json, progress_on_stderr
     from flows.models import evaluate as measure
     from flows.models import print_evaluation
 
     with progress_on_stderr(show=not json):
-        figures = measure(checkpoint, clips, steps)
+        figures = measure(checkpoint, clips, steps, only, recordings)
     if json:
         print_json(figures)
     else:
         print_evaluation(figures)
+
+
+@app.command()
+def sheets(
+    checkpoint: Annotated[str, typer.Argument(help="Name or folder of the checkpoint.")] = "starter",
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the pictures.")] = Path("docs/starter"),
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps. Default: the checkpoint's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Draw contact sheets: presenters who speak, next to the drawn truth, and a strip for every head speed."""
+    from flows.console import print_json, progress_on_stderr
+    from flows.models import write_sheets
+
+    with progress_on_stderr(show=not json):
+        written = write_sheets(checkpoint, out, steps)
+    if json:
+        print_json([str(path) for path in written])
+    else:
+        for path in written:
+            print(path)
 
 
 @train_app.command()

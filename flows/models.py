@@ -1,15 +1,19 @@
 """The checkpoints that are on this machine, and how good one is."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.console import print_table
-from media.errors import PortrayalError
+from media.errors import MissingEngineError, PortrayalError
 from models import still
 from tasks import workspace
-from tasks.progress import stage
+from tasks.progress import note, stage
+
+if TYPE_CHECKING:
+    from models.emo.evaluation import Recording
 
 EVALUATION_STAGE = "Evaluate the checkpoint"
+SHEETS_STAGE = "Draw the contact sheets"
 
 
 def checkpoints() -> list[dict[str, Any]]:
@@ -38,20 +42,74 @@ def checkpoints() -> list[dict[str, Any]]:
     return rows
 
 
-def evaluate(checkpoint: str, clips: int, steps: int | None = None) -> dict[str, Any]:
-    """Measure a checkpoint on presenters and sentences that it was not trained on; see `models.emo.evaluate`.
+def evaluate(
+    checkpoint: str,
+    clips: int,
+    steps: int | None = None,
+    only: str | None = None,
+    recordings: Path | None = None,
+) -> dict[str, Any]:
+    """Measure a checkpoint on presenters and sentences that it was not trained on; see `models.emo.evaluation.evaluate`.
+
+    Args:
+        recordings: a folder with recordings of human speech and their RTTM; the demo's telephone call when None.
 
     Raises:
-        MissingEngineError, InputError: there is no such checkpoint.
+        MissingEngineError, InputError: there is no such checkpoint, figure or folder of recordings.
     """
+    from models.emo.evaluation import evaluate as measure
+    from models.emo.evaluation import recordings_in, sections_for
+
+    wanted = sections_for(only)
+    _require(checkpoint)
+    heard = recordings_in(recordings) if recordings else _telephone_call(needed="voice" in wanted)
+    with stage(EVALUATION_STAGE, 1.0) as advance:
+        return measure(
+            checkpoint,
+            clips=clips,
+            steps=steps,
+            models_dir=workspace.settings().models_dir,
+            recordings=heard,
+            only=only,
+            progress=advance,
+        )
+
+
+def write_sheets(checkpoint: str, out: Path, steps: int | None = None) -> list[Path]:
+    """Draw contact sheets of what a checkpoint generates into a folder; returns the files.
+
+    Raises:
+        MissingEngineError, InputError: there is no such checkpoint, or the folder cannot be written to.
+    """
+    from models.emo.evaluation.sheets import write_sheets as draw_sheets
+
+    _require(checkpoint)
+    with stage(SHEETS_STAGE, 1.0) as advance:
+        return draw_sheets(checkpoint, out, steps, workspace.settings().models_dir, advance)
+
+
+def _require(checkpoint: str) -> None:
+    """Say that a checkpoint is missing before anything that takes long."""
     from models.emo.renderer import checkpoint_info
 
-    models_dir = workspace.settings().models_dir
-    checkpoint_info(checkpoint, models_dir)
-    from models.emo.evaluate import evaluate as measure
+    if checkpoint != still.NAME:
+        checkpoint_info(checkpoint, workspace.settings().models_dir)
 
-    with stage(EVALUATION_STAGE, 1.0) as advance:
-        return dict(measure(checkpoint, clips=clips, steps=steps, models_dir=models_dir, progress=advance))
+
+def _telephone_call(*, needed: bool) -> "tuple[Recording, ...]":
+    from flows.demo import telephone_conversation
+    from models.emo.evaluation import Recording
+
+    if not needed:
+        return ()
+    try:
+        call = telephone_conversation()
+    except MissingEngineError:
+        note(
+            "Human speech is not measured: the demo's telephone call comes with pyannote.audio, which is not installed."
+        )
+        return ()
+    return (Recording(call.sound, call.reference),)
 
 
 def print_checkpoints(rows: list[dict[str, Any]]) -> None:
@@ -75,16 +133,28 @@ def print_checkpoints(rows: list[dict[str, Any]]) -> None:
 
 
 def print_evaluation(figures: dict[str, Any]) -> None:
-    """Print what `evaluate` measured; the clips one by one below."""
-    per_clip = figures.get("per_clip", [])
+    """Print what `evaluate` measured: what has to be reached first, then everything else, then the clips one by one."""
+    bars, per_clip = figures["bars"], figures.get("per_clip", [])
+    passed = sum(row["met"] for row in bars.values())
     print_table(
-        f"Checkpoint {figures.get('checkpoint', '')}",
-        ("Figure", "Value"),
+        f"Checkpoint {figures['checkpoint']}: {passed} of {len(bars)} figures pass",
+        ("Figure", "Value", "Bar", "", "Ceiling of the instrument"),
         [
-            (key.replace("_", " "), str(value))
-            for key, value in figures.items()
-            if key not in ("per_clip", "checkpoint")
+            (
+                key,
+                _shown(row["value"]),
+                row["bar"],
+                "pass" if row["met"] else "FAIL",
+                _shown(figures.get(f"{key}_ceiling", "")),
+            )
+            for key, row in bars.items()
         ],
+    )
+    told = {"bars", "per_clip", *bars, *(f"{key}_ceiling" for key in bars)}
+    print_table(
+        "Also measured",
+        ("Figure", "Value"),
+        [(key, _shown(value)) for key, value in figures.items() if key not in told],
     )
     if per_clip:
         columns = tuple(per_clip[0])
@@ -93,6 +163,14 @@ def print_evaluation(figures: dict[str, Any]) -> None:
             tuple(column.replace("_", " ") for column in columns),
             [tuple(str(row.get(column, "")) for column in columns) for row in per_clip],
         )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not measurable"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {one}" for key, one in value.items())
+    return str(value)
 
 
 def _facts(folder: Path, *, shipped: bool) -> dict[str, Any]:

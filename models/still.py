@@ -43,8 +43,9 @@ class StillRenderer:
         settings: RenderSettings,
         frames: int,
         progress: Callable[[int], None] | None = None,
+        idle: NDArray[np.float32] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
-        """`frames` times the portrait, uint8 (256, 256, 3). Sound, face and settings make no difference to it."""
+        """`frames` times the portrait, uint8 (256, 256, 3). Sound, face, settings and idle motion make no difference to it."""
         from PIL import Image
 
         picture = np.asarray(

@@ -267,27 +267,53 @@ def scene_of(presenter: Presenter, utterance: Utterance, seed: int, amplitude: f
     return Scene(presenter, utterance, poses, idle, speed)
 
 
+def held_out_sentence(index: int) -> tuple[str, str]:
+    """Language and text of evaluation scene `index`: eight in a row are in eight languages."""
+    languages = list(HELD_OUT_SENTENCES)
+    language = languages[index % len(languages)]
+    texts = HELD_OUT_SENTENCES[language]
+    return language, texts[index // len(languages) % len(texts)]
+
+
 def held_out_scenes(count: int) -> list[Scene]:
     """Scenes whose presenters, voices and sentences are not in the training data; one in eight is in a language that is not
     either."""
-    sentences = [
-        (lang, text) for texts in zip(*map(_cycle, HELD_OUT_SENTENCES.items()), strict=True) for lang, text in texts
-    ]
     scenes = []
     for index in range(count):
-        language, text = sentences[index % len(sentences)]
+        language, text = held_out_sentence(index)
         seed = HELD_OUT_PRESENTER_SEED + index
         rng = np.random.default_rng([4, seed])
-        voice = Voice(
-            HELD_OUT_VOICES[index % len(HELD_OUT_VOICES)], int(rng.integers(20, 80)), int(rng.integers(145, 180))
-        )
+        voice = _held_out_voice(index, rng)
         scenes.append(scene_of(presenter_of(seed), speak(text, language, voice), seed, amplitude=0.5))
     return scenes
 
 
-def _cycle(item: tuple[str, tuple[str, ...]]) -> list[tuple[str, str]]:
-    language, texts = item
-    return [(language, texts[index % len(texts)]) for index in range(4)]
+def held_out_monologue(seconds: float) -> Scene:
+    """One held-out presenter who speaks held-out sentences, one after the other, for at least so long."""
+    rng = np.random.default_rng([5, HELD_OUT_PRESENTER_SEED])
+    voice = _held_out_voice(0, rng)
+    parts: list[Utterance] = []
+    while sum(part.seconds for part in parts) < seconds:
+        language, text = held_out_sentence(len(parts))
+        parts.append(speak(text, language, voice))
+    seed = HELD_OUT_PRESENTER_SEED + 500
+    return scene_of(presenter_of(seed), _joined(parts), seed, amplitude=0.5)
+
+
+def _held_out_voice(index: int, rng: np.random.Generator) -> Voice:
+    name = HELD_OUT_VOICES[index % len(HELD_OUT_VOICES)]
+    return Voice(name, int(rng.integers(20, 80)), int(rng.integers(145, 180)))
+
+
+def _joined(parts: list[Utterance]) -> Utterance:
+    """Utterances one after the other."""
+    starts = np.cumsum([0, *(len(part.samples) for part in parts)]) / SAMPLE_RATE
+    phonemes = tuple(
+        Phoneme(p.ipa, p.start + float(start))
+        for part, start in zip(parts, starts[:-1], strict=True)
+        for p in part.phonemes
+    )
+    return Utterance(np.concatenate([part.samples for part in parts]), phonemes)
 
 
 def drawn(presenter: Presenter, poses: Array, size: int) -> NDArray[np.uint8]:

@@ -1,12 +1,17 @@
 """The shipped checkpoint: what its model card promises, measured again on a few clips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from media.errors import InputError, MissingEngineError
 from media.segment import RenderSettings
-from models.emo.corpus import frames_of, held_out_scenes
-from models.emo.evaluate import MouthReader, evaluate, fitted_reader, mouth_crops, opening, portrait_of
+from models.emo.corpus import Utterance, held_out_scenes
+from models.emo.evaluation import evaluate
+from models.emo.evaluation.faces import look, portrait_of
+from models.emo.evaluation.measures import fitted_instruments
+from models.emo.evaluation.takes import generated
 from models.emo.renderer import SHIPPED, Renderer, checkpoint_info
 
 
@@ -34,27 +39,25 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_the_starter_talks_in_sync_and_hears_only_its_own_voice():
-    figures = evaluate("starter", clips=4, seconds=2.4)
-    assert figures["mouth_reader_ceiling"] >= 0.95
-    assert figures["mouth_correlation"] >= 0.7
-    assert figures["mouth_correlation_wrong_audio"] <= 0.4  # noisier than over the twelve clips of the card
-    assert figures["full_frame_error"] < figures["full_frame_error_copy"]
+    figures = evaluate("starter", clips=4, seconds=3.0, only="speech")
+    assert figures["mouth_correlation_ceiling"] >= 0.95
+    assert figures["mouth_correlation"] >= 0.75  # noisier than over the 24 clips of the card, and so are the others
+    assert figures["mouth_correlation_wrong_audio"] <= 0.4
     assert abs(figures["av_offset_frames"]) <= 1
+    assert figures["identity_top1"] >= 0.95
+    assert figures["expression_correlation"] >= 0.3
+    assert figures["seam_ratio"] <= 1.3
+    for figure in ("full_frame_error", "face_error"):
+        assert figures[figure] < figures[f"{figure}_copy"]
 
 
 @pytest.mark.slow
 def test_in_silence_the_starter_keeps_its_mouth_closed():
-    scene = held_out_scenes(1)[0]
-    portrait = portrait_of(scene, 256)
-    frames = list(Renderer("starter").render(portrait, np.zeros(16_000, np.float32), scene.face, RenderSettings(), 24))
-    read = fitted_reader(256, scenes=40).read(mouth_crops(frames, portrait, scene.mouth))
-    assert np.abs(read).max() < 0.25
+    scene, size = held_out_scenes(1)[0], checkpoint_info("starter").size
+    made = generated(Renderer("starter"), mute(scene), 24, RenderSettings())
+    reading = fitted_instruments(size, people=40).reader.read(look(made, portrait_of(scene, size)))
+    assert np.abs(reading.opening).max() < 0.25
 
 
-def test_the_mouth_reader_reads_drawings_of_people_it_never_saw():
-    reader = fitted_reader(128, scenes=40)
-    scene = held_out_scenes(2)[1]
-    drawn = frames_of(scene, 0, 40, 128)
-    read = reader.read(mouth_crops(list(drawn), portrait_of(scene, 128), scene.mouth))
-    assert isinstance(reader, MouthReader)
-    assert np.corrcoef(read, opening(scene.poses[:40]))[0, 1] > 0.9
+def mute(scene):
+    return replace(scene, utterance=Utterance(np.zeros(16_000, np.float32), ()))
