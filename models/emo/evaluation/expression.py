@@ -17,20 +17,29 @@ _PITCH = POSE_FIELDS.index("pitch")
 _IDLE_PITCH = IDLE.index("pitch")
 
 
-def voiced_curves(scene: Scene, frames: int) -> dict[str, Array]:
-    """What follows the voice in a drawn scene, each (frames,): `brow`, `eyes` and `nod`; what does not move is left out.
+def voiced_curves(scene: Scene, part: slice) -> dict[str, Array]:
+    """What follows the voice in a part of a drawn scene: `brow`, `eyes` and `nod`, each (F,); what does not move is left out.
 
-    A nod is the head's pitch in degrees, less its idle sway, which the voice does not tell.
+    A nod is what remains of the head's pitch, in degrees, without its idle sway, which the voice does not tell.
     """
-    poses, idle = scene.poses[:frames], scene.idle[:frames]
-    curves = {"brow": poses[:, BROW], "eyes": poses[:, WIDEN], "nod": poses[:, _PITCH] - idle[:, _IDLE_PITCH]}
+    poses = scene.poses[part]
+    if not len(poses):
+        return {}
+    curves = {"brow": poses[:, BROW], "eyes": poses[:, WIDEN], "nod": _without_sway(poses[:, _PITCH], scene, part)}
     return {name: curve for name, curve in curves.items() if curve.std() > STILL}
 
 
-def read_curves(reading: Reading, scene: Scene) -> dict[str, Array]:
+def read_curves(reading: Reading, scene: Scene, part: slice) -> dict[str, Array]:
     """The same, from what was read from pictures of the scene, which were given its idle motion."""
-    idle = scene.idle[: len(reading.brow)]
-    return {"brow": reading.brow, "eyes": reading.widen, "nod": reading.angles[:, 1] - idle[:, _IDLE_PITCH]}
+    nod = _without_sway(reading.angles[part, 1], scene, part)
+    return {"brow": reading.brow[part], "eyes": reading.widen[part], "nod": nod}
+
+
+def _without_sway(pitch: Array, scene: Scene, part: slice) -> Array:
+    """What the idle pitch does not explain by least squares, so that neither sway nor its absence counts."""
+    sway = scene.idle[part, _IDLE_PITCH] - scene.idle[part, _IDLE_PITCH].mean()
+    centred = pitch - pitch.mean()
+    return np.asarray(centred - sway * (sway @ centred) / max(float(sway @ sway), 1e-9))
 
 
 def expression_correlation(found: Sequence[dict[str, Array]], truths: Sequence[dict[str, Array]]) -> dict[str, float]:

@@ -45,6 +45,7 @@ from models.emo.evaluation.pictures import (
     changes,
     contrast,
     encoded,
+    far_from_edges,
     grain,
     psnr,
     rms,
@@ -122,7 +123,7 @@ def measure_speech(
     margins: dict[str, list[NDArray[Any]]] = {"made": [], "truth": []}
     seam_sums: dict[str, list[tuple[float, float, int]]] = {"made": [], "truth": []}
     change_sums = {"made": 0.0, "truth": 0.0}
-    noise: dict[str, list[float]] = {"made": [], "truth": []}
+    noise: dict[str, list[float]] = {"made": [], "truth": [], "made_far": [], "truth_far": []}
     spent, frames_made = 0.0, 0
     for index, scene in enumerate(scenes):
         frames = min(len(scene.poses), int(seconds * fps))
@@ -169,6 +170,8 @@ def measure_speech(
             "background_noise_ratio": round(made_noise / max(true_noise, 1e-6), 3) if moves else None,
             "background_noise": round(made_noise, 4),
             "background_noise_truth": round(true_noise, 4),
+            "background_noise_far": round(float(np.mean(noise["made_far"])), 4),
+            "background_noise_far_truth": round(float(np.mean(noise["truth_far"])), 4),
         }
     figures |= {name: round(float(np.mean(values)), 4) for name, values in pictures.items()}
     figures["cpu_seconds_per_frame"] = round(spent / frames_made, 4)
@@ -237,22 +240,25 @@ def _mouths(
 
 
 def _expressions(scenes: Sequence[Scene], made: Sequence[Reading], truth: Sequence[Reading]) -> Figures:
-    """Brows, eyes and nods that follow the voice, and blinks that follow the idle motion."""
-    drawn_curves = [voiced_curves(scene, len(reading.brow)) for scene, reading in zip(scenes, made, strict=True)]
+    """Brows, eyes and nods that follow the voice while somebody speaks, and blinks that follow the idle motion."""
+    parts_spoken = [
+        speaking(opening(scene.poses[: len(reading.brow)])) for scene, reading in zip(scenes, made, strict=True)
+    ]
+    drawn_curves = [voiced_curves(scene, part) for scene, part in zip(scenes, parts_spoken, strict=True)]
     figures: Figures = {}
     for suffix, readings in (("", made), ("_ceiling", truth)):
-        found = [read_curves(reading, scene) for reading, scene in zip(readings, scenes, strict=True)]
+        found = [read_curves(r, scene, part) for r, scene, part in zip(readings, scenes, parts_spoken, strict=True)]
         parts = expression_correlation(found, drawn_curves)
         figures[f"expression_correlation{suffix}"] = round(float(np.mean(list(parts.values()))), 3)
         figures |= {f"expression_correlation_{name}{suffix}": round(value, 3) for name, value in parts.items()}
-        if not suffix and len(scenes) > 1:
+        if len(scenes) > 1:
             wrong = [
                 list(expression_correlation([f], [t]).values())
                 for i, f in enumerate(found)
                 for k, t in enumerate(drawn_curves)
                 if i != k
             ]
-            figures["expression_correlation_wrong_audio"] = round(float(np.mean(np.concatenate(wrong))), 3)
+            figures[f"expression_correlation_wrong_audio{suffix}"] = round(float(np.mean(np.concatenate(wrong))), 3)
         lids = [
             correlation(reading.blink, scene.poses[: len(reading.blink), BLINK])
             for reading, scene in zip(readings, scenes, strict=True)
@@ -278,11 +284,13 @@ def _next_to_truth(made: Pictures, truth: Pictures, portrait: NDArray[np.uint8],
 def _background(made: Pictures, truth: Pictures, fps: int) -> dict[str, float]:
     """Noise of the encoded generated and drawn clips where the drawn scene stands still."""
     where = still_background(truth)
+    figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        return {
-            name: background_noise(encoded(shown, Path(folder) / f"{name}.mp4", fps), where)
-            for name, shown in (("made", made), ("truth", truth))
-        }
+        for name, shown in (("made", made), ("truth", truth)):
+            seen = encoded(shown, Path(folder) / f"{name}.mp4", fps)
+            figures[name] = background_noise(seen, where)
+            figures[f"{name}_far"] = background_noise(seen, far_from_edges(where))
+    return figures
 
 
 def _mean(values: Sequence[NDArray[Any]]) -> float | None:
@@ -431,15 +439,14 @@ def measure_voice(
         progress((index + 1) / len(recordings))
     mouth, labels = np.concatenate(mouths), np.concatenate([sound.labels for sound in sounds])
     level, annotated = (np.concatenate([getattr(sound, name) for sound in sounds]) for name in ("level", "annotated"))
-    bare = np.where(annotated, SPEECH, SILENCE)
     scene = held_out_monologue(WORK_SECONDS * 8)
     frames = len(scene.poses)
     by_rule = labelled(scene.utterance.samples, voiced(scene.utterance.phonemes, frames, fps), fps)
     return {
         "real_voice_auc": _rounded(auc(mouth, labels)),
         "real_voice_auc_ceiling": _rounded(auc(movement(opening(scene.poses), fps), by_rule.labels)),
-        "real_voice_auc_annotation": _rounded(auc(mouth, bare)),
-        "real_voice_auc_annotation_level": _rounded(auc(level, bare)),
+        "real_voice_auc_annotation": _rounded(auc(mouth, annotated)),
+        "real_voice_auc_annotation_level": _rounded(auc(level, annotated)),
         "real_voice_frames": {"speech": int((labels == SPEECH).sum()), "silence": int((labels == SILENCE).sum())},
     }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 
 from models.emo.evaluation.head import Array, Pictures
 
@@ -108,3 +108,8 @@ def background_noise(pictures: Pictures, where: NDArray[np.bool_]) -> float:
 def still_background(truth: Pictures) -> NDArray[np.bool_]:
     """(S, S) where no frame of the drawn truth differs from another."""
     return np.asarray((truth == truth[0]).all((0, 3)))
+
+
+def far_from_edges(where: NDArray[np.bool_], share: float = 0.06) -> NDArray[np.bool_]:
+    """(S, S) without what is nearer to its edge than a share of the side: beyond the reach of what the encoder does there."""
+    return np.asarray(binary_erosion(where, iterations=max(1, round(share * len(where)))))

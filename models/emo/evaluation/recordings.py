@@ -56,8 +56,8 @@ class Heard:
     """Mono at 16 kHz."""
     level: Array
     """(F,) decibels below the loud parts (95th percentile), over `SPREAD_SECONDS`; 0 or less."""
-    annotated: NDArray[np.bool_]
-    """(F,) whether anybody speaks, as annotated: with the short pauses within turns."""
+    annotated: NDArray[np.int64]
+    """(F,) the same as `labels` from the annotation alone, which counts the short pauses within turns as speech."""
     labels: NDArray[np.int64]
     """(F,) `SPEECH`, `SILENCE` or `UNCLEAR`."""
 
@@ -85,7 +85,8 @@ def labelled(samples: NDArray[np.float32], annotated: NDArray[np.bool_], fps: in
     collar = 2 * round(COLLAR * fps) + 1
     changing = maximum_filter1d(annotated.astype(int), collar) != minimum_filter1d(annotated.astype(int), collar)
     labels[changing] = UNCLEAR
-    return Heard(samples, level, annotated, labels)
+    bare = np.where(changing, UNCLEAR, np.where(annotated, SPEECH, SILENCE))
+    return Heard(samples, level, bare, labels)
 
 
 def voiced(phonemes: Sequence[Phoneme], frames: int, fps: int) -> NDArray[np.bool_]:

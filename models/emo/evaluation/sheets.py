@@ -22,7 +22,10 @@ Canvas = NDArray[np.uint8]
 SPEAKERS = 6
 FRAMES = 12
 SECONDS = 4.0
-_TILE = 160
+_HEAD = 0.66
+"""Side of the part that is shown, of the picture's side."""
+_TILE = 169
+"""Pixels: 256-pixel pictures are shown as they are."""
 _SMALL_TILE = 128
 _GAP = 4
 _LETTER = 15.0
@@ -42,7 +45,8 @@ def write_sheets(
         MissingEngineError, InputError: there is no such checkpoint, or the folder cannot be written to.
     """
     renderer = renderer_of(checkpoint, models_dir)
-    by = f"{renderer.info.name}, {steps or renderer.info.steps} denoising step(s), {renderer.info.size} px"
+    count = steps or renderer.info.steps
+    by = f"{renderer.info.name}, {count} denoising step{'' if count == 1 else 's'}, {renderer.info.size} px"
     scenes = held_out_scenes(SPEAKERS)
     written = []
 
@@ -76,8 +80,8 @@ def speaking_sheet(
         [
             _caption(f"A presenter, a voice and a sentence that training did not use ({language}): “{text}”"),
             _caption("Above: drawn for this sound (the truth). Below: generated from portrait and sound by " + by),
-            _row(truth, _TILE),
-            _row(made[chosen], _TILE),
+            _row(around(truth, scene.face), _TILE),
+            _row(around(made[chosen], scene.face), _TILE),
             _times(chosen / fps, _TILE),
         ]
     )
@@ -94,8 +98,18 @@ def speed_sheet(renderer: Renders, scene: Scene, by: str, steps: int | None = No
         made = generated(renderer, scene, frames, RenderSettings(steps, speed))
         measured = speed_read(reader.read(look(made, portrait_of(scene, size))), spoken(scene, frames), fps)
         rows.append(_caption(f"asked for {speed:g} degrees a second, measured {measured:.1f} while speaking"))
-        rows.append(_row(made[chosen], _SMALL_TILE))
+        rows.append(_row(around(made[chosen], scene.face), _SMALL_TILE))
     return _stacked([*rows, _times(chosen / fps, _SMALL_TILE)])
+
+
+def around(pictures: Pictures, face: tuple[float, float, float, float]) -> Pictures:
+    """The head in pictures (F, S, S, 3), with room to move: two thirds of the side, square, around the face."""
+    side = pictures.shape[1]
+    length = round(side * _HEAD)
+    left, top, right, bottom = face
+    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
+    x, y = (int(np.clip(round(m * side - length / 2), 0, side - length)) for m in (middle_x, middle_y))
+    return pictures[:, y : y + length, x : x + length]
 
 
 def _row(pictures: Pictures, tile: int) -> Canvas:
@@ -103,7 +117,7 @@ def _row(pictures: Pictures, tile: int) -> Canvas:
     row = np.full((tile + _GAP, len(pictures) * (tile + _GAP), 3), _PAPER, np.uint8)
     for k, picture in enumerate(pictures):
         left = k * (tile + _GAP) + _GAP // 2
-        resized = Image.fromarray(picture).resize((tile, tile), Image.Resampling.LANCZOS)
+        resized = Image.fromarray(np.ascontiguousarray(picture)).resize((tile, tile), Image.Resampling.LANCZOS)
         row[_GAP // 2 : _GAP // 2 + tile, left : left + tile] = np.asarray(resized)
     return row
 

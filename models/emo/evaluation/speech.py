@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from models.emo.evaluation.head import Array
 from models.emo.evaluation.reading import UNCLEAR, VISEMES
 
-CLOSED = 0.12
-"""Lips that are read as less open than this are closed."""
+CLOSED = 0.09
+"""Lips that are read as less open than this are closed: drawn lips still meet there in a dark line."""
 
 
 STILL = 0.01

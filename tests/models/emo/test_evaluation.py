@@ -156,8 +156,7 @@ def test_showing_the_portrait_scores_badly(still_instruments):
     met = {key for key, row in bars.judged(figures).items() if row["met"]}
     # Nothing that does not move resembles what somebody else says.
     assert met == {"mouth_correlation_wrong_audio"}
-    assert figures["mouth_correlation"] == figures["bilabial_closure"] == 0
-    assert abs(figures["expression_correlation"]) < 0.2
+    assert figures["mouth_correlation"] == figures["bilabial_closure"] == figures["expression_correlation"] == 0
     assert figures["viseme_accuracy"] <= 0.25
     assert figures["identity_top1"] is figures["seam_ratio"] is figures["drift_60s"] is None
 
