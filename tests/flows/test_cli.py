@@ -127,6 +127,15 @@ def test_the_models_are_listed_with_the_preview_engine(portrayal: Callable[..., 
     assert "still" in names
     assert "still" in portrayal("models", "list").out
     assert portrayal("models", "evaluate", "no-such-checkpoint").code == 3
+    assert portrayal("models", "sheets", "no-such-checkpoint").code == 3
+    assert portrayal("models", "evaluate", "still", "--only", "beauty").code == 1
+
+
+@pytest.mark.slow
+def test_the_preview_engine_is_evaluated_and_does_not_pass(portrayal: Callable[..., Any]) -> None:
+    answer = portrayal("models", "evaluate", "still", "--only", "speech", "--clips", "2", "--json")
+    met = {key for key, row in answer.json["bars"].items() if row["met"]}
+    assert met == {"mouth_correlation_wrong_audio"}
 
 
 def test_the_doctor_says_what_is_there_and_what_to_do(portrayal: Callable[..., Any]) -> None:

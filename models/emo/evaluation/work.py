@@ -17,7 +17,8 @@ from models.emo.evaluation.takes import given_portrait, renderer_of
 
 PROCESSES = 2
 _PATIENCE = 600.0
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+"""Of a process that has one processor core and no GPU; read when it imports its libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def measure_work(
     """
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(processes), context.Queue()
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))  # read when the child imports its libraries
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
     try:
         workers = [
             context.Process(
