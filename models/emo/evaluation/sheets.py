@@ -22,10 +22,9 @@ Canvas = NDArray[np.uint8]
 SPEAKERS = 6
 FRAMES = 12
 SECONDS = 4.0
-_HEAD = 0.66
+_HEAD = 0.76
 """Side of the part that is shown, of the picture's side."""
-_TILE = 169
-"""Pixels: 256-pixel pictures are shown as they are."""
+_TILE = 168
 _SMALL_TILE = 128
 _GAP = 4
 _LETTER = 15.0
@@ -103,7 +102,7 @@ def speed_sheet(renderer: Renders, scene: Scene, by: str, steps: int | None = No
 
 
 def around(pictures: Pictures, face: tuple[float, float, float, float]) -> Pictures:
-    """The head in pictures (F, S, S, 3), with room to move: two thirds of the side, square, around the face."""
+    """The head in pictures (F, S, S, 3), with room to move: three quarters of the side, square, around the face."""
     side = pictures.shape[1]
     length = round(side * _HEAD)
     left, top, right, bottom = face
