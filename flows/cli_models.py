@@ -81,7 +81,7 @@ def starter(
     ] = Path("runs/starter"),
     plan: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=NUMBER", help="Field of models.emo.training.Plan that differs (repeatable)."),
+        typer.Option(metavar="FIELD=NUMBER", help="Field of models.emo.training.plan.Plan that differs (repeatable)."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that draw scenes side by side.")] = 2,
     json: JsonOption = False,

@@ -50,7 +50,7 @@ def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:
     """Train the starter checkpoint in the folder `run`; returns the checkpoint's folder.
 
     Args:
-        plan: fields of `models.emo.training.Plan` that differ from the default, as they were written.
+        plan: fields of `models.emo.training.plan.Plan` that differ from the default, as they were written.
 
     Raises:
         InputError: there is no such field, or its value is not a number.
@@ -72,7 +72,7 @@ def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:
 
 
 def _plan_fields(plan: dict[str, str]) -> dict[str, int]:
-    from models.emo.training import Plan
+    from models.emo.training.plan import Plan
 
     known = {field.name for field in dataclasses.fields(Plan)}
     for name, value in plan.items():

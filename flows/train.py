@@ -13,29 +13,54 @@ from prefect import flow, task
 Progress = Callable[[str, float], None]
 
 
+@task(name="Speak and listen", persist_result=False)
+def write_speech(run: Path, plan: dict[str, int], processes: int) -> None:
+    from models.emo.training.plan import Plan
+
+    utterances = Plan(**plan).utterances
+    if processes == 1:
+        _write_speech(run, utterances, 0, 1)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for job in [pool.submit(_write_speech, run, utterances, part, processes) for part in range(processes)]:
+            job.result()
+
+
+def _write_speech(run: Path, utterances: int, part: int, parts: int) -> None:
+    import torch
+
+    from models.emo.training.hearing import write_speech as write
+
+    torch.set_num_threads(1)
+    write(run, utterances, part, parts)
+
+
 @task(name="Train the audio encoder", persist_result=False)
 def train_audio_encoder(run: Path, plan: dict[str, int]) -> Path:
-    from models.emo import training
+    from models.emo.training.hearing import train_audio_encoder as train_encoder
+    from models.emo.training.plan import Plan
 
-    folder = run / "audio_encoder"
-    training.train_audio_encoder(run, training.Plan(**plan), _report("audio encoder")).save_pretrained(folder)
+    folder, todo = run / "audio_encoder", Plan(**plan)
+    train_encoder(run, todo.utterances, todo.audio_steps, _report("audio encoder")).save_pretrained(folder)
     return folder
 
 
 @task(name="Train the codec", persist_result=False)
 def train_codec(run: Path, plan: dict[str, int], size: str) -> Path:
-    from models.emo import networks, training
+    from models.emo import networks
+    from models.emo.training.codec import train_codec as fit
+    from models.emo.training.plan import Plan
 
     folder = run / "codec"
-    training.train_codec(run, training.Plan(**plan), networks.SIZES[size], _report("codec")).save_pretrained(folder)
+    fit(run, Plan(**plan), networks.SIZES[size], _report("codec")).save_pretrained(folder)
     return folder
 
 
 @task(name="Draw and encode scenes", persist_result=False)
 def write_scenes(run: Path, plan: dict[str, int], size: str, processes: int) -> None:
-    from models.emo import training
+    from models.emo.training.plan import SHARD_SCENES, Plan
 
-    shards = -(-training.Plan(**plan).scenes // training.SHARD_SCENES)
+    shards = -(-Plan(**plan).scenes // SHARD_SCENES)
     if processes == 1:
         _write_shards(run, range(shards), size)
         return
@@ -48,29 +73,33 @@ def write_scenes(run: Path, plan: dict[str, int], size: str, processes: int) -> 
 def _write_shards(run: Path, shards: range, size: str) -> None:
     import torch
 
-    from models.emo import networks, training
+    from models.emo import networks
     from models.emo.audio import MelAudioEncoder
     from models.emo.codec import PortraitCodec
+    from models.emo.training.scenes import write_shards
 
     torch.set_num_threads(1)
     codec = PortraitCodec.from_pretrained(run / "codec").eval()
     encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
-    training.write_shards(run, shards, codec, encoder, networks.SIZES[size])
+    write_shards(run, shards, codec, encoder, networks.SIZES[size])
 
 
 @task(name="Train the three stages", persist_result=False)
 def train_stages(run: Path, plan: dict[str, int], size: str) -> Path:
-    from models.emo import networks, training
+    from models.emo import networks
     from models.emo.audio import MelAudioEncoder
     from models.emo.codec import PortraitCodec
+    from models.emo.training.checkpoint import save_checkpoint
+    from models.emo.training.plan import Plan
+    from models.emo.training.stages import train_stages as train_parts
 
     codec = PortraitCodec.from_pretrained(run / "codec").eval()
     encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
-    parts, scale, spread = training.train_stages(
-        run, training.Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share)
+    parts, scale, spread = train_parts(
+        run, Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share)
     )
     folder = run / "checkpoint"
-    training.save_checkpoint(parts, codec, encoder, scale, spread, folder)
+    save_checkpoint(parts, codec, encoder, scale, spread, folder)
     return folder
 
 
@@ -89,15 +118,16 @@ def train(run: Path, plan: dict[str, int] | None = None, size: str = "starter", 
 
     Args:
         run: folder for data, states and `log.csv`; about 3 GB for the starter.
-        plan: fields of `models.emo.training.Plan` that differ from the default.
+        plan: fields of `models.emo.training.plan.Plan` that differ from the default.
         size: a name in `models.emo.networks.SIZES`.
-        processes: that draw scenes side by side.
+        processes: that speak and draw side by side.
 
     Returns:
         The folder of the checkpoint.
     """
     plan = plan or {}
     run.mkdir(parents=True, exist_ok=True)
+    write_speech(run, plan, processes)
     train_audio_encoder(run, plan)
     train_codec(run, plan, size)
     write_scenes(run, plan, size, processes)

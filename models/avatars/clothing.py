@@ -47,27 +47,33 @@ def _body(p: Presenter) -> skia.Path:
     return path
 
 
-def _settle(canvas: skia.Canvas, v: View) -> None:
-    """The shoulders follow the head a little."""
-    canvas.translate(0.4 * v.shift[0] + 1.6 * v.yaw[1], 0.5 * v.shift[1])
+Body = tuple[float, float, float]
+"""How the shoulders stand: moved sideways and down, in hundredths of the frame, and tilted, in degrees."""
+
+
+def _settle(canvas: skia.Canvas, body: Body) -> None:
+    canvas.translate(body[0], body[1])
+    canvas.rotate(body[2], 0, 60)
 
 
 def _mirror(points: list[tuple[float, float]], side: int) -> np.ndarray:
     return np.array([(side * x, y) for x, y in points], dtype=np.float64)
 
 
-def draw_neck(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, cloth: Colour, drop: float) -> None:
+def draw_neck(
+    canvas: skia.Canvas, v: View, body: Body, p: Presenter, ink_: Palette, cloth: Colour, drop: float
+) -> None:
     """The neck between the moving head and the still shoulders, with the shadow of the chin on it."""
     n = neck_width(p)
     # The inside of the collar, behind the neck.
     canvas.save()
-    _settle(canvas, v)
+    _settle(canvas, body)
     canvas.drawPath(_body(p), fill(mix(cloth, _DARK, 0.42)))
     if p.clothing == "hoodie":
         canvas.drawRect(skia.Rect.MakeLTRB(-n - 1.6, 33.2, n + 1.6, 38.0), fill(mix(cloth, _DARK, 0.42)))
     canvas.restore()
     top = project(v, [(n - 0.6, 14.0, -3.0), (n - 0.8, 26.0, -2.0), (-n + 0.8, 26.0, -2.0), (-n + 0.6, 14.0, -3.0)])
-    sx = 0.4 * v.shift[0]
+    sx = body[0]
     low = np.array(
         [
             (n + 0.8 + sx, 36.0),
@@ -96,11 +102,11 @@ def draw_neck(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, cloth: 
     canvas.restore()
 
 
-def draw_clothes(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, cloth: Colour, accent: Colour) -> None:
+def draw_clothes(canvas: skia.Canvas, body: Body, p: Presenter, ink_: Palette, cloth: Colour, accent: Colour) -> None:
     """Everything worn on the shoulders."""
     n = neck_width(p)
     canvas.save()
-    _settle(canvas, v)
+    _settle(canvas, body)
     body = _body(p)
     dark, light = mix(cloth, _DARK, 0.24), mix(cloth, (255, 255, 255), 0.14)
     paint = shade((-20, 34), (22, 60), [ink(light), ink(cloth), ink(mix(cloth, _DARK, 0.12))])

@@ -50,15 +50,23 @@ class Pose:
     """-1 lowered, 1 raised."""
     smile: float = 0.0
     """-1..1 around the friendly smile of rest."""
+    widen: float = 0.0
+    """-1 eyes narrowed, 1 wide open."""
+    body_x: float = 0.0
+    """How far the shoulders have moved sideways, fraction of the frame; they follow the head with a lag."""
+    body_y: float = 0.0
+    """How far the shoulders have moved down, fraction of the frame; negative while breathing in."""
+    body_roll: float = 0.0
+    """Degrees, clockwise."""
 
     def to_array(self) -> NDArray[np.float32]:
-        """Float32 (17,)."""
+        """Float32 (21,)."""
         return np.array(astuple(self), dtype=np.float32)
 
     @classmethod
     def from_array(cls, values: Sequence[float] | NDArray[np.floating]) -> "Pose":
-        """The inverse of `to_array`; `values` must have 17 entries."""
-        return cls(*(float(v) for v in values))
+        """The inverse of `to_array`; `values` must have 21 entries."""
+        return cls(**{field: float(v) for field, v in zip(POSE_FIELDS, values, strict=True)})
 
 
 POSE_FIELDS: tuple[str, ...] = tuple(f.name for f in fields(Pose))
@@ -107,6 +115,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     canvas.translate(*CENTRE)
     ink_ = _palette(p)
     v = view(pose.yaw, pose.pitch, pose.roll, pose.shift_x, pose.shift_y)
+    body = (100 * pose.body_x, 100 * pose.body_y, pose.body_roll)
     opened = pose.open * (1 - pose.press)
     head = features.head_rows(p, opened)
     drop = features.JAW_DROP * opened
@@ -118,8 +127,8 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
 
     locks = hair.hair_of(v, p, head)
     hair.draw_back(canvas, v, p, ink_, head, locks, cover)
-    clothing.draw_neck(canvas, v, p, ink_, cloth, drop)
-    clothing.draw_clothes(canvas, v, p, ink_, cloth, accent)
+    clothing.draw_neck(canvas, v, body, p, ink_, cloth, drop)
+    clothing.draw_clothes(canvas, body, p, ink_, cloth, accent)
     if ears:
         for side in (far, near):
             features.draw_ears(canvas, v, p, ink_, head, side, behind=True)
@@ -134,7 +143,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     canvas.save()
     canvas.clipPath(skin, doAntiAlias=True)
     for side in (far, near):
-        features.draw_eye(canvas, v, p, ink_, side, pose.blink, (pose.gaze_x, pose.gaze_y), pose.smile)
+        features.draw_eye(canvas, v, p, ink_, side, pose.blink, (pose.gaze_x, pose.gaze_y), pose.smile, pose.widen)
         features.draw_brow(canvas, v, p, ink_, side, pose.brow)
     canvas.restore()
     # Ears lie on short hair; the far one is hidden by the face as it turns away.

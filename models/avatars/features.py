@@ -196,6 +196,7 @@ def draw_eye(
     blink: float,
     gaze: tuple[float, float],
     smile: float,
+    widen: float,
 ) -> None:
     """One eye with a lid that closes, and a crease above it."""
     size = 1 + 0.10 * p.eye_size
@@ -206,7 +207,7 @@ def draw_eye(
     # The fuller side of the lid is towards the nose for one eye and away from it for the other.
     lid_low = cy + tilt + (hh * 0.66 - 0.9 * smile) * np.power(_BOW, 0.8)
     lid_low = lid_low - 0.35 * hh * blink * _BOW
-    lid_high = cy + tilt - hh * (0.92 - 0.08 * smile) * rim
+    lid_high = cy + tilt - hh * (0.92 - 0.08 * smile + 0.22 * widen) * rim
     lid_high = lid_high + (lid_low - lid_high) * blink
     x = cx + hw * _U
     upper, lower = _face(v, x, lid_high, 0.4), _face(v, x, lid_low, 0.4)

@@ -1,7 +1,7 @@
-"""How a presenter moves while speaking: lips from phonemes, head from the sound, blinks and gaze from chance.
+"""How a presenter moves while speaking: lips from phonemes, head and brows from the sound, the rest from idle motion.
 
-Head motion follows the sound alone and deterministically, so that a model can learn it; chance adds only what a
-listener would not miss: blinks, small looks aside, a drift of the head.
+What follows the sound does so alone and deterministically, so that a model can learn it; `models.idle` adds what the sound
+does not tell.
 """
 
 import unicodedata
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from models.avatars.drawing import POSE_FIELDS
 from models.speech.protocols import Phoneme, Samples
@@ -174,76 +175,54 @@ def prosody_track(samples: Samples, sample_rate: int, frames: int, fps: int) -> 
     return out
 
 
-def _drift(count: int, fps: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A slow wander in [-1, 1] that starts at zero."""
-    t = np.arange(count) / fps
-    speeds, phases = rng.uniform(0.05, 0.22, 3), rng.uniform(0, 2 * np.pi, 3)
-    wave = np.sin(2 * np.pi * speeds[:, None] * t + phases[:, None]).mean(0)
-    return (wave - wave[:1]) / 2
-
-
-def _blinks(count: int, fps: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Closes fast, opens slower, about every 3.2 seconds."""
-    out = np.zeros(count)
-    shape = np.array([0.55, 1.0, 0.9, 0.5, 0.2])
-    wide = max(3, round(0.2 * fps))
-    curve = np.interp(np.linspace(0, 4, wide), np.arange(5), shape)
-    curve[min(range(wide), key=lambda i: abs(i - wide * 0.3))] = 1.0
-    moment = 0.4 + rng.exponential(2.2)
-    while moment * fps < count:
-        start = int(moment * fps)
-        part = curve[: count - start]
-        out[start : start + len(part)] = np.maximum(out[start : start + len(part)], part)
-        moment += 0.8 + rng.exponential(2.4)
-    return out
-
-
-def _gaze(count: int, fps: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Mostly at the camera, now and then a little aside, with quick moves between."""
-    out = np.zeros((count, 2))
-    moment = 0.8 + rng.exponential(1.5)
-    while moment * fps < count:
-        stay = 0.4 + rng.exponential(0.6)
-        aim = rng.normal(0, [0.22, 0.12])
-        out[int(moment * fps) : int((moment + stay) * fps)] = np.clip(aim, -0.5, 0.5)
-        moment += stay + 0.6 + rng.exponential(1.6)
-    return _blur(out, 0.02 * fps)
-
-
 def motion_track(
     samples: Samples,
     sample_rate: int,
     mouth: Track,
     fps: int,
-    rng: np.random.Generator,
+    idle: Track,
     amplitude: float,
 ) -> Track:
-    """The whole movement: float32 (frames, 17) with the columns of `drawing.Pose`, for the frames of `mouth`.
+    """The whole movement: float32 (frames, 21) with the columns of `drawing.Pose`, for the frames of `mouth`.
 
-    `amplitude` 0..1.5 scales the head; the lips do not change. The same sound moves the head the same way but for a
-    drift of at most a tenth; blinks and gaze come from `rng`. The first frame is close to the reference pose.
+    Args:
+        idle: (frames, 7), `models.idle.idle_motion`.
+        amplitude: 0..2, scales what the head does with the sound; lips and idle motion do not change.
     """
     frames = len(mouth)
     prosody = prosody_track(samples, sample_rate, frames, fps).astype(np.float64)
-    drift = np.stack([_drift(frames, fps, rng) for _ in range(5)], axis=1)
-    blink, gaze = _blinks(frames, fps, rng), _gaze(frames, fps, rng)
-    breath = rng.uniform(0.22, 0.3)
+    blink, gaze_x, gaze_y, yaw, pitch, roll, breath = idle.astype(np.float64).T
     # The head leaves the reference pose within the first third of a second.
     t = np.arange(frames) / fps
     ease = np.clip(t / 0.35, 0, 1)
-    ease = ease * ease * (3 - 2 * ease)
+    prosody = prosody * (ease * ease * (3 - 2 * ease))[:, None]
     out = np.zeros((frames, len(POSE_FIELDS)))
     out[:, :7] = mouth
-    out[:, 7] = amplitude * MAX_YAW * (0.9 * prosody[:, 1] * ease + 0.1 * drift[:, 0])
-    out[:, 8] = amplitude * MAX_PITCH * (0.9 * prosody[:, 0] * ease + 0.1 * drift[:, 1])
-    out[:, 9] = amplitude * MAX_ROLL * (0.9 * prosody[:, 2] * ease + 0.1 * drift[:, 2])
-    out[:, 10] = 0.006 * amplitude * (0.9 * prosody[:, 2] * ease + 0.1 * drift[:, 3])
-    out[:, 11] = 0.0025 * np.sin(2 * np.pi * breath * t) + 0.004 * amplitude * -prosody[:, 0] * ease
+    out[:, 7] = amplitude * MAX_YAW * prosody[:, 1] + yaw
+    out[:, 8] = amplitude * MAX_PITCH * prosody[:, 0] + pitch
+    out[:, 9] = amplitude * MAX_ROLL * prosody[:, 2] + roll
+    out[:, 10] = 0.006 * amplitude * prosody[:, 2] + 0.003 * yaw / 1.3
+    out[:, 11] = -0.0025 * breath - 0.004 * amplitude * prosody[:, 0]
     out[:, 12] = blink
-    out[:, 13:15] = gaze
-    out[:, 15] = 0.45 * np.maximum(0, -prosody[:, 0]) * ease
-    out[:, 16] = 0.25 * np.clip(_blur(prosody[:, 1], 0.4 * fps), -0.5, 1) * ease
+    out[:, 13], out[:, 14] = gaze_x, gaze_y
+    out[:, 15] = 0.6 * np.maximum(0, -prosody[:, 0])
+    out[:, 16] = 0.25 * np.clip(_blur(prosody[:, 1], 0.4 * fps), -0.5, 1)
+    out[:, 18:21] = _trailing(out[:, 7], out[:, 9], out[:, 10], breath, fps)
     return out.astype(np.float32)
+
+
+def _trailing(
+    yaw: NDArray[np.float64],
+    roll: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    breath: NDArray[np.float64],
+    fps: int,
+) -> NDArray[np.float64]:
+    """The shoulders, which follow the head with a lag: (frames, 3) as body_x, body_y, body_roll."""
+    late = lambda x, seconds: lfilter([1 - np.exp(-1 / (seconds * fps))], [1, -np.exp(-1 / (seconds * fps))], x)  # noqa: E731
+    body_x = 0.4 * late(shift, 0.25) + 0.016 * np.sin(np.radians(late(yaw, 0.25)))
+    body_roll = 0.12 * late(roll, 0.3)
+    return np.stack([body_x, -0.004 * breath, body_roll], axis=1)
 
 
 def head_speed(poses: Track, fps: int) -> Track:

@@ -239,7 +239,7 @@ class Scene:
     presenter: Presenter
     utterance: Utterance
     poses: Array
-    """(F, 23), fields of `models.avatars.drawing.Pose`."""
+    """(F, 21), fields of `models.avatars.drawing.Pose`."""
     idle: Array
     """(F, 7), as `models.idle.idle_motion`."""
     speed: float
@@ -273,6 +273,11 @@ def held_out_sentence(index: int) -> tuple[str, str]:
     language = languages[index % len(languages)]
     texts = HELD_OUT_SENTENCES[language]
     return language, texts[index // len(languages) % len(texts)]
+
+
+def training_scene(seed: int) -> Scene:
+    """Scene number `seed` of the training data."""
+    return scene_of(presenter_of(seed), training_utterance(1_000_000 + seed), seed)
 
 
 def held_out_scenes(count: int) -> list[Scene]:
@@ -317,5 +322,5 @@ def _joined(parts: list[Utterance]) -> Utterance:
 
 
 def drawn(presenter: Presenter, poses: Array, size: int) -> NDArray[np.uint8]:
-    """(F, size, size, 3) pictures of a presenter in (F, 23) poses."""
+    """(F, size, size, 3) pictures of a presenter in (F, 21) poses."""
     return np.stack([draw(presenter, Pose.from_array(pose), size) for pose in poses])

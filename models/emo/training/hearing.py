@@ -19,16 +19,15 @@ _CLOSURE = 6.0
 """How much more a closed pair of lips weighs than an open one: closures are short, and seen at once when missing."""
 
 
-def write_speech(run: Path, shards: range) -> None:
-    """Mel spectrograms and what they should move, as one file a shard; shards that exist are left alone."""
+def write_speech(run: Path, utterances: int, part: int = 0, parts: int = 1) -> None:
+    """Mel spectrograms and what they should move, in shards; those that exist are left alone. Writes every `parts`-th."""
     folder = run / "speech"
     folder.mkdir(parents=True, exist_ok=True)
-    for shard in shards:
-        path = folder / f"{shard:05d}.pt"
+    for path, seeds in _shards(run, utterances)[part::parts]:
         if path.exists():
             continue
         mels, targets = [], []
-        for seed in range(shard * SHARD_UTTERANCES, (shard + 1) * SHARD_UTTERANCES):
+        for seed in seeds:
             utterance = training_utterance(seed)
             samples = augmented(utterance.samples, np.random.default_rng([6, seed]))
             track = torch.from_numpy(motion_targets(utterance))
@@ -67,6 +66,14 @@ def train_audio_encoder(
     return encoder.eval()
 
 
+def _shards(run: Path, utterances: int) -> list[tuple[Path, range]]:
+    """Files and the seeds of their utterances."""
+    seeds = [
+        range(first, min(first + SHARD_UTTERANCES, utterances)) for first in range(0, utterances, SHARD_UTTERANCES)
+    ]
+    return [(run / "speech" / f"{part.start:06d}-{part.stop:06d}.pt", part) for part in seeds]
+
+
 def _window(track: Tensor, start: int, length: int) -> Tensor:
     """Rows start .. start + length of (T, C), as float32, the last row repeated where the track is too short."""
     rows = track[start : start + length].float()
@@ -75,8 +82,8 @@ def _window(track: Tensor, start: int, length: int) -> Tensor:
 
 def _speech(run: Path, count: int) -> tuple[list[Tensor], list[Tensor]]:
     mels, targets = [], []
-    for shard in range(-(-count // SHARD_UTTERANCES)):
-        saved = torch.load(run / "speech" / f"{shard:05d}.pt", weights_only=True)
+    for path, _ in _shards(run, count):
+        saved = torch.load(path, weights_only=True)
         mels += saved["mels"]
         targets += saved["targets"]
-    return mels[:count], targets[:count]
+    return mels, targets

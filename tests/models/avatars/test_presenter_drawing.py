@@ -49,11 +49,12 @@ def test_a_pose_survives_the_way_through_an_array() -> None:
     assert (
         *("open", "wide", "round", "teeth", "tongue", "press", "tuck", "yaw", "pitch", "roll"),
         *("shift_x", "shift_y", "blink", "gaze_x", "gaze_y", "brow", "smile"),
+        *("widen", "body_x", "body_y", "body_roll"),
     ) == POSE_FIELDS
 
 
 def test_an_array_of_the_wrong_length_is_no_pose() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError):
         Pose.from_array(np.zeros(18))
 
 

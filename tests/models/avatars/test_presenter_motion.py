@@ -15,6 +15,7 @@ from models.avatars.motion import (
     mouth_track,
     prosody_track,
 )
+from models.idle import idle_motion
 from models.speech.protocols import Phoneme, Samples
 
 FPS = 25
@@ -164,16 +165,20 @@ def test_prosody_does_not_depend_on_the_sample_rate() -> None:
     assert np.abs(difference).max() < 0.15
 
 
+def idle(frames: int, seed: int) -> np.ndarray:
+    return idle_motion(frames, FPS, np.random.default_rng(seed))
+
+
 def moved(amplitude: float, seed: int = 1, seconds: float = 12) -> np.ndarray:
     frames = round(seconds * FPS)
     mouth = np.zeros((frames, 7), np.float32)
-    return motion_track(speech(seconds), RATE, mouth, FPS, np.random.default_rng(seed), amplitude)
+    return motion_track(speech(seconds), RATE, mouth, FPS, idle(frames, seed), amplitude)
 
 
 def test_motion_is_a_full_pose_a_frame_that_starts_near_the_reference() -> None:
     mouth = mouth_track(said("m", "a", "m", "a"), 2.0, FPS)
-    track = motion_track(speech(2), RATE, mouth, FPS, np.random.default_rng(0), 1.0)
-    assert track.shape == (50, 17) and track.dtype == np.float32
+    track = motion_track(speech(2), RATE, mouth, FPS, idle(50, 0), 1.0)
+    assert track.shape == (50, 21) and track.dtype == np.float32
     assert np.array_equal(track[:, :7], mouth)
     assert np.abs(track[0, 7:10]).max() < 0.5
     assert np.abs(track[0, 10:]).max() < 0.05
@@ -187,25 +192,25 @@ def test_the_same_seed_moves_the_same_way() -> None:
 def test_the_head_follows_the_sound_whatever_chance_says() -> None:
     first, second = moved(1.0, seed=1), moved(1.0, seed=2)
     for column in (7, 8, 9):
-        assert np.corrcoef(first[:, column], second[:, column])[0, 1] > 0.9
+        assert np.corrcoef(first[:, column], second[:, column])[0, 1] > 0.8
 
 
 def test_the_head_stays_within_its_range() -> None:
     track = moved(1.5, seconds=20)
     for column, most in ((7, MAX_YAW), (8, MAX_PITCH), (9, MAX_ROLL)):
-        assert np.abs(track[:, column]).max() <= 1.5 * most + 1e-4
+        assert np.abs(track[:, column]).max() <= 1.5 * most + 1.4
     assert np.abs(track[:, 10:12]).max() < 0.02
 
 
 def test_a_larger_amplitude_turns_the_head_faster() -> None:
     speeds = [float(head_speed(moved(a), FPS).mean()) for a in (0, 0.25, 0.5, 1.0, 1.5)]
     assert speeds == sorted(speeds)
-    assert speeds[0] == 0
+    assert speeds[0] < 1  # it sways
     assert len(set(speeds)) == len(speeds)
 
 
 def test_head_speed_is_in_degrees_a_second() -> None:
-    poses = np.zeros((50, 17), np.float32)
+    poses = np.zeros((50, 21), np.float32)
     poses[:, 7] = np.arange(50) * 3 / FPS
     poses[:, 8] = np.arange(50) * 4 / FPS
     speed = head_speed(poses, FPS)
@@ -217,7 +222,7 @@ def test_head_speed_is_in_degrees_a_second() -> None:
 def test_blinks_are_short_complete_and_every_few_seconds() -> None:
     seconds = 120
     mouth = np.zeros((seconds * FPS, 7), np.float32)
-    track = motion_track(np.zeros(seconds * RATE, np.float32), RATE, mouth, FPS, np.random.default_rng(5), 1.0)
+    track = motion_track(np.zeros(seconds * RATE, np.float32), RATE, mouth, FPS, idle(seconds * FPS, 5), 1.0)
     blink = track[:, 12]
     starts = np.flatnonzero((blink[1:] > 0) & (blink[:-1] == 0))
     assert 2.2 < seconds / len(starts) < 4.6
@@ -227,7 +232,14 @@ def test_blinks_are_short_complete_and_every_few_seconds() -> None:
 
 def test_a_listener_breathes_and_blinks_but_does_not_speak() -> None:
     mouth = np.zeros((250, 7), np.float32)
-    track = motion_track(np.zeros(10 * RATE, np.float32), RATE, mouth, FPS, np.random.default_rng(6), 1.0)
+    track = motion_track(np.zeros(10 * RATE, np.float32), RATE, mouth, FPS, idle(250, 6), 1.0)
     assert not track[:, :7].any()
-    assert np.abs(track[:, 7:10]).max() <= 1.0
+    assert 0 < np.abs(track[:, 7:10]).max() <= 1.3
     assert track[:, 11].std() > 0
+
+
+def test_shoulders_follow_the_head_with_a_lag() -> None:
+    track = moved(1.0)
+    yaw, body = np.sin(np.radians(track[:, 7])), track[:, 18] - 0.4 * track[:, 10]
+    lags = [np.corrcoef(yaw[: len(yaw) - k], body[k:])[0, 1] for k in range(12)]
+    assert 2 <= int(np.argmax(lags)) <= 8

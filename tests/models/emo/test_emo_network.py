@@ -13,7 +13,7 @@ from models.emo.backbone import no_motion
 from models.emo.codec import moved, window, windowed_patches
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
-from models.emo.pipeline import EMOPipeline, blink_track
+from models.emo.pipeline import EMOPipeline
 
 FACE = (0.25, 0.2, 0.75, 0.8)
 
@@ -229,10 +229,3 @@ def test_a_window_holds_the_frame_and_its_neighbours():
     windows = frame_windows(torch.arange(6.0)[:, None])
     assert windows[3, :, 0].tolist() == [1, 2, 3, 4, 5]
     assert windows[0, :, 0].tolist() == [0, 0, 0, 1, 2]
-
-
-def test_eyes_blink_a_natural_number_of_times_and_open_again():
-    track = blink_track(25 * 60, 25, np.random.default_rng(0))
-    blinks = int(((track[1:] == 1.0) & (track[:-1] < 1.0)).sum())
-    assert 12 <= blinks <= 30
-    assert track[:12].max() == 0

@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.emo import corpus, networks, training
+from models.emo import corpus, networks
 from models.emo.audio import MelAudioEncoder
 from models.emo.pipeline import EMOPipeline
+from models.emo.training import hearing, stage
+from models.emo.training.checkpoint import save_checkpoint
+from models.emo.training.codec import train_codec
+from models.emo.training.plan import Plan
+from models.emo.training.scenes import write_shards
+from models.emo.training.stages import train_stages
 
-PLAN = training.Plan(
+PLAN = Plan(
     utterances=4,
     audio_steps=4,
     pictures=2,
@@ -37,11 +43,12 @@ def killed_at(share: float):
 def run(tmp_path_factory):
     """A finished run of the whole training."""
     folder = tmp_path_factory.mktemp("run")
-    encoder = training.train_audio_encoder(folder, PLAN)
-    codec = training.train_codec(folder, PLAN, networks.TINY)
-    training.write_shards(folder, range(1), codec, encoder, networks.TINY)
-    parts, scale, spread = training.train_stages(folder, PLAN, encoder, networks.TINY)
-    training.save_checkpoint(parts, codec, encoder, scale, spread, folder / "checkpoint")
+    hearing.write_speech(folder, PLAN.utterances)
+    encoder = hearing.train_audio_encoder(folder, PLAN.utterances, PLAN.audio_steps)
+    codec = train_codec(folder, PLAN, networks.TINY)
+    write_shards(folder, range(1), codec, encoder, networks.TINY)
+    parts, scale, spread = train_stages(folder, PLAN, encoder, networks.TINY)
+    save_checkpoint(parts, codec, encoder, scale, spread, folder / "checkpoint")
     return folder
 
 
@@ -59,10 +66,11 @@ def test_the_log_counts_cpu_seconds_of_every_stage(run):
 
 
 def test_training_that_was_killed_ends_with_the_weights_of_training_that_was_not(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(stage, "SAVE_EVERY", 0.0)
+    (tmp_path / "speech").symlink_to(run / "speech")
     with pytest.raises(KilledError):
-        training.train_audio_encoder(tmp_path, PLAN, killed_at(0.5))
-    resumed = training.train_audio_encoder(tmp_path, PLAN)
+        hearing.train_audio_encoder(tmp_path, PLAN.utterances, PLAN.audio_steps, killed_at(0.5))
+    resumed = hearing.train_audio_encoder(tmp_path, PLAN.utterances, PLAN.audio_steps)
     straight = MelAudioEncoder()
     straight.load_state_dict(_weights(run / "audio.pt", "audio_encoder."))
     for (name, one), two in zip(resumed.state_dict().items(), straight.state_dict().values(), strict=True):
@@ -75,27 +83,29 @@ def _weights(path, prefix):
 
 def test_a_finished_stage_is_not_trained_again(run):
     before = (run / "log.csv").read_text()
-    training.train_codec(run, PLAN, networks.TINY)
+    train_codec(run, PLAN, networks.TINY)
     assert (run / "log.csv").read_text() == before
 
 
 def test_shards_that_exist_are_not_drawn_again(run):
     path = run / "scenes" / "00000.pt"
     before = path.stat().st_mtime_ns
-    training.write_shards(run, range(1), None, None, networks.TINY)
+    write_shards(run, range(1), None, None, networks.TINY)
     assert path.stat().st_mtime_ns == before
 
 
 def test_a_scene_is_the_same_every_time():
-    one, two = training.training_scene(5), training.training_scene(5)
+    one, two = corpus.training_scene(5), corpus.training_scene(5)
     assert np.array_equal(one.poses, two.poses)
     assert np.array_equal(one.utterance.samples, two.utterance.samples)
-    assert np.array_equal(corpus.frames_of(one, 3, 1, 64), corpus.frames_of(two, 3, 1, 64))
+    assert np.array_equal(
+        corpus.drawn(one.presenter, one.poses[3:4], 64), corpus.drawn(two.presenter, two.poses[3:4], 64)
+    )
 
 
 def test_evaluation_uses_presenters_and_sentences_that_training_does_not():
     scenes = corpus.held_out_scenes(5)
-    trained = {training.training_scene(seed).presenter for seed in range(64)}
+    trained = {corpus.training_scene(seed).presenter for seed in range(64)}
     assert not trained & {scene.presenter for scene in scenes}
     assert corpus.HELD_OUT_LANGUAGE not in corpus.LANGUAGES
 

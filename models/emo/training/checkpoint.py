@@ -1,0 +1,44 @@
+"""A trained model as a diffusers folder."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.emo.audio import MelAudioEncoder
+from models.emo.codec import PortraitCodec
+from models.emo.denoising import Spread
+
+
+def save_checkpoint(
+    parts: dict[str, Any],
+    codec: PortraitCodec,
+    encoder: MelAudioEncoder,
+    scale: list[float],
+    spread: Spread,
+    folder: Path,
+) -> None:
+    """Write the diffusers folder of a checkpoint, weights in half precision; written aside, then renamed."""
+    from models.emo.pipeline import EMOPipeline
+
+    pipeline = EMOPipeline(
+        codec=codec,
+        audio_encoder=encoder,
+        **parts,
+        image_size=16 * parts["backbone"].config.sample_size,
+        latent_scale=scale,
+        latent_spread=asdict(spread),
+    )
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    pipeline.to(torch.float16).save_pretrained(aside)
+    pipeline.to(torch.float32)
+    for path in aside.rglob("config.json"):  # where a part was loaded from means nothing elsewhere
+        path.write_text(
+            json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "_name_or_path"}, indent=2)
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(aside, folder)

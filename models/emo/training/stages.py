@@ -1,0 +1,281 @@
+"""EMO's three stages (arXiv 2402.17485, section 3.3): images, video with motion frames, speed layers.
+
+One deviation: the audio layers learn in the first stage already, at first on crops around the mouth. Joined later, they are
+ignored for a long time, because the noisy input shows the mouth well enough. A gate stops training that ignores the sound.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from media.errors import RenderError
+from models.emo import networks
+from models.emo.attention import Conditioning
+from models.emo.audio import MelAudioEncoder
+from models.emo.backbone import no_motion, read_motion
+from models.emo.denoising import Spread, precondition, signal_and_noise
+from models.emo.face_locator import face_mask
+from models.emo.training.codec import fill
+from models.emo.training.plan import CLIP_FRAMES, MOTION_FRAMES, SCENE_FRAMES, SHARD_SCENES, Plan
+from models.emo.training.scenes import Scenes
+from models.emo.training.stage import Stage, mixed_precision
+
+GATE = 0.3
+"""By how much the correlation of mouths with their own sound must exceed that with another's, at the end of the crops."""
+GATE_AFTER = 300
+"""Optimiser steps before the gate is asked."""
+
+
+class AudioIgnoredError(RenderError):
+    """Training that does not listen; going on would be a waste."""
+
+
+def latent_statistics(scenes: Scenes) -> tuple[list[float], Spread]:
+    """What latents are divided by, per channel, and their spread after that.
+
+    The spreads fall steeply from the first component to the last. They are brought halfway to each other: wholly, the
+    faint components would ask as much of the network as the mouth does; not at all, they would never be learned.
+    """
+    parts = list(scenes.parts.values())[:12]
+    face = torch.cat([part["face"] for part in parts]).mean(0)
+    energy = torch.stack([part["latents"].float().square().mean((0, 1)) for part in parts]).mean(0)
+    mask = face_mask(tuple(face.tolist()), energy.shape[-1])[0]
+    spread = ((energy * mask).sum((1, 2)) / mask.sum()).sqrt()
+    scale = spread.sqrt() * spread.mean().sqrt()
+    shares = energy / spread.square().view(-1, 1, 1)
+    # Not quite nothing anywhere: other faces are drawn a little differently.
+    places = torch.stack([shares[:2].mean(0), shares[2:].mean(0)]).sqrt().clamp(min=0.04)
+    rounded = tuple(tuple(tuple(round(v, 3) for v in row) for row in grid) for grid in places.tolist())
+    return scale.tolist(), Spread(tuple((spread / scale).tolist()), rounded, tuple(face.tolist()))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """(B, ...) tensors of one step; latents and past are scaled."""
+
+    latents: Tensor
+    past: Tensor | None
+    portrait: Tensor
+    windows: Tensor
+    idle: Tensor
+    speed: Tensor
+    mask: Tensor
+    weight: Tensor
+    opening: Tensor
+    spread: Tensor
+
+
+def batch_of(
+    scenes: Scenes, rng: np.random.Generator, scale: Tensor, spread: Spread, size: networks.Size, kind: str
+) -> Batch:
+    """`kind`: crop (8 x 8 tokens around the mouth), image (4 frames without order), video (12 frames in order)."""
+    count = {"crop": 14, "image": 7, "video": 3}[kind]
+    rows = scenes.take(rng.integers(0, len(scenes), count))
+    if kind == "video":
+        starts = rng.integers(0, SCENE_FRAMES - CLIP_FRAMES - MOTION_FRAMES + 1, count) + MOTION_FRAMES
+        frames = np.stack([np.arange(s, s + CLIP_FRAMES) for s in starts])
+    else:
+        frames = np.stack([rng.choice(SCENE_FRAMES, 4, replace=False) for _ in range(count)])
+    pick = lambda key, index: torch.stack([rows[key][i][index[i]] for i in range(count)]).float()  # noqa: E731
+    portrait = rows["portrait"].float()
+    latents = pick("latents", frames).transpose(1, 2) / scale.view(1, -1, 1, 1, 1)
+    past = None
+    if kind == "video":
+        past = pick("latents", np.stack([np.arange(s - MOTION_FRAMES, s) for s in starts])) / scale.view(-1, 1, 1)
+    mask = torch.cat([face_mask(tuple(face.tolist()), size.image) for face in rows["face"]])
+    side = size.latent
+    spreads = spread.map(rows["face"], side)
+    weight = torch.ones(count, 1, 1, side, side)
+    for i in range(count):
+        fill(weight[i, 0, 0], tuple(rows["face"][i].tolist()), 2.0)
+        fill(weight[i, 0, 0], tuple(rows["mouth"][i].tolist()), 8.0)
+    if kind == "crop":
+        half, pixels = side // 2, size.image // side
+        left = np.clip([int((m[0] + m[2]) / 2 * side) - half // 2 for m in rows["mouth"].tolist()], 0, side - half)
+        top = np.clip([int((m[1] + m[3]) / 2 * side) - half // 2 for m in rows["mouth"].tolist()], 0, side - half)
+        left = np.clip(left + rng.integers(-1, 2, count), 0, side - half)
+        top = np.clip(top + rng.integers(-1, 2, count), 0, side - half)
+
+        def cut(x: Tensor, unit: int = 1) -> Tensor:
+            return torch.stack(
+                [
+                    x[i][..., unit * t : unit * (t + half), unit * l : unit * (l + half)]
+                    for i, (t, l) in enumerate(zip(top, left, strict=True))  # noqa: E741
+                ]
+            )
+
+        latents, portrait, mask, weight = cut(latents), cut(portrait), cut(mask, pixels), cut(weight)
+        spreads = cut(spreads)
+    return Batch(
+        latents,
+        past,
+        portrait,
+        pick("windows", frames),
+        pick("idle", frames),
+        rows["speed"][:, None].expand(-1, frames.shape[1]),
+        mask,
+        weight,
+        pick("opening", frames),
+        spreads,
+    )
+
+
+def predict(
+    parts: nn.ModuleDict,
+    scheduler: object,
+    batch: Batch,
+    x_t: Tensor,
+    timestep: Tensor,
+    kind: str,
+    drift: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The scaled latents (B, C, F, h, w) that the networks believe in, from x_t.
+
+    `drift` is the spread of noise on the motion frames, against errors that add up over clips; None leaves them out.
+    """
+    audio = parts["audio_projector"](batch.windows.flatten(0, 1), batch.idle.flatten(0, 1))
+    still = torch.zeros_like(batch.latents[:, :, 0])
+    conditioning = Conditioning(reference=parts["reference_net"].read(torch.cat([still, batch.portrait], 1)))
+    if kind == "video":
+        conditioning.speed = parts["speed_layers"](batch.speed)
+        conditioning.motion = no_motion(conditioning.reference, MOTION_FRAMES)
+        if drift is not None and batch.past is not None:
+            past = batch.past + torch.randn(batch.past.shape, generator=generator) * drift
+            shown = batch.portrait[:, None].expand(-1, MOTION_FRAMES, -1, -1, -1)
+            features = parts["reference_net"].read(torch.cat([past, shown], 2).flatten(0, 1))
+            conditioning.motion = read_motion(features, len(past))
+    parts["backbone"].attend_to(conditioning)
+    face = parts["face_locator"](batch.mask)
+    a, b = signal_and_noise(scheduler, timestep)
+    scaled, skip, out = precondition(x_t, a, b, batch.spread)
+    shown = batch.portrait[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)
+    with nullcontext() if kind == "video" else parts["backbone"].as_image_model():
+        predicted = parts["backbone"](torch.cat([scaled, shown], 1), timestep, audio[0], face, audio[1])
+    return skip + out * predicted
+
+
+def step_loss(parts: nn.ModuleDict, scheduler: object, batch: Batch, rng: np.random.Generator, kind: str) -> Tensor:
+    """Weighted squared error of the latents at random noise levels: half of them high, where the mouth must be heard."""
+    count = batch.latents.shape[0]
+    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    high = rng.random(count) < 0.5
+    u = np.where(high, rng.uniform(0.85, 1.0, count), 1 / (1 + np.exp(-rng.normal(0.4, 1.2, count))))
+    timestep = torch.from_numpy((u * 999).astype(np.int64))
+    a, b = signal_and_noise(scheduler, timestep)
+    x_t = a * batch.latents + b * torch.randn(batch.latents.shape, generator=noise)
+
+    kept = torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32))
+    heard = replace(batch, windows=batch.windows * kept)
+    drift = None if rng.random() < 0.3 else float(rng.uniform(0, 0.3))  # no motion frames: how a first clip begins
+    predicted = predict(parts, scheduler, heard, x_t, timestep, kind, drift, noise)
+    error = (predicted - batch.latents).square() * batch.weight / batch.weight.mean()
+    return (error.mean((1, 2, 3, 4)) / b.flatten().clamp(min=0.25)).mean()
+
+
+class AudioGate:
+    """Is the audio heard? Mouth opening of one-step predictions from near-pure noise, against the true opening.
+
+    The opening is read from latents by a ridge regression on mouth crops. `own` should rise above `wrong` (the same with
+    the sound of other presenters) within the first hundreds of steps; if it does not, nothing later will mend it.
+    """
+
+    def __init__(self, scenes: Scenes, scale: Tensor, spread: Spread, size: networks.Size):
+        rng = np.random.default_rng(9)
+        batches = [batch_of(scenes, rng, scale, spread, size, "crop") for _ in range(24)]
+        crops = torch.cat([self._flat(batch.latents) for batch in batches])
+        openings = torch.cat([batch.opening.flatten() for batch in batches])
+        self.mean, self.offset = crops.mean(0), openings.mean()
+        gram = (crops - self.mean) @ (crops - self.mean).T + 100.0 * torch.eye(len(crops))
+        self.weights = (crops - self.mean).T @ torch.linalg.solve(gram, openings - self.offset)
+        self.held = [batch_of(scenes, rng, scale, spread, size, "crop") for _ in range(6)]
+
+    @staticmethod
+    def _flat(latents: Tensor) -> Tensor:
+        return latents.transpose(1, 2).flatten(0, 1).flatten(1)
+
+    @torch.no_grad()
+    def measure(self, parts: nn.ModuleDict, scheduler: object) -> tuple[float, float]:
+        """Correlations (own, wrong) over the held batches."""
+        read: dict[int, list[Tensor]] = {0: [], 1: []}
+        truth = []
+        for batch in self.held:
+            truth.append(batch.opening.flatten())
+            for shift in (0, 1):
+                rolled = replace(batch, windows=batch.windows.roll(shift, 0))
+                noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
+                timestep = torch.full((len(noise),), 980)
+                predicted = predict(parts, scheduler, rolled, noise, timestep, "crop")
+                read[shift].append((self._flat(predicted) - self.mean) @ self.weights)
+        wanted = torch.cat(truth)
+        own, wrong = (torch.corrcoef(torch.stack([torch.cat(read[k]), wanted]))[0, 1].item() for k in (0, 1))
+        return own, wrong
+
+
+def train_stages(
+    run: Path,
+    plan: Plan,
+    encoder: MelAudioEncoder,
+    size: networks.Size = networks.STARTER,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[dict[str, Any], list[float], Spread]:
+    """The three stages, on the shards that `write_shards` has made or is making."""
+    torch.manual_seed(2)
+    built = networks.networks(size, encoder)
+    scheduler = built.pop("scheduler")
+    parts = nn.ModuleDict(built)
+    scenes = Scenes(run, plan.scenes)
+    while len(scenes) < min(plan.scenes, 4 * SHARD_SCENES):
+        time.sleep(2)
+        scenes.refresh()
+    statistics = run / "statistics.json"
+    if not statistics.exists():
+        scale_list, measured = latent_statistics(scenes)
+        statistics.write_text(json.dumps({"scale": scale_list, **asdict(measured)}))
+    saved = json.loads(statistics.read_text())
+    scale = torch.tensor(saved["scale"])
+    spread = Spread(saved["channels"], saved["places"], saved["face"])
+
+    speed_only = nn.ModuleDict({"speed_layers": parts["speed_layers"]})
+    temporal = nn.ModuleList([m for n, m in parts["backbone"].named_modules() if n.endswith("motion_modules")])
+    stages = [
+        ("crop", "crop", plan.crop_steps, 1e-3, parts),
+        ("image", "image", plan.image_steps, 8e-4, parts),
+        ("video", "video", plan.video_steps, 6e-4, parts),
+        ("speed", "video", plan.speed_steps, 3e-4, nn.ModuleDict({**speed_only, "temporal": temporal})),
+    ]
+    gate: AudioGate | None = None
+    for name, kind, steps, rate, trained in stages:
+        stage = Stage(run, name, parts, steps, rate, trained)
+        while not stage.done:
+            if stage.step % 50 == 0:
+                scenes.refresh()
+            rng = stage.rng()
+            batch = batch_of(scenes, rng, scale, spread, size, kind)
+            figures = {}
+            if stage.step % 100 == 99 and kind != "video":
+                gate = gate or AudioGate(scenes, scale, spread, size)
+                own, wrong = gate.measure(parts, scheduler)
+                figures = {"mouth_own": own, "mouth_wrong": wrong}
+                if name == "crop" and stage.step + 1 >= GATE_AFTER and own - wrong < GATE:
+                    raise AudioIgnoredError(
+                        f"{run}: the audio is being ignored: after {stage.step + 1} steps, mouths follow their own sound "
+                        f"with a correlation of {own:.2f} and another's with {wrong:.2f}; check the audio encoder, then "
+                        "train anew in another folder."
+                    )
+            with mixed_precision(batch.latents.device):
+                loss = step_loss(parts, scheduler, batch, rng, kind)
+            stage.update(loss, **figures)
+            if progress:
+                progress(name, stage.step / stage.steps)
+        stage.finish()
+    parts.eval()
+    return {**dict(parts.items()), "scheduler": scheduler}, scale.tolist(), spread
