@@ -63,7 +63,7 @@ Engines = Annotated[
         "--engine",
         metavar="KIND=NAME",
         help="Engine for diarization, transcription, alignment, synthesis or render (repeatable). "
-        "render=still holds the portraits still: a quick preview of timing and layout.",
+        "render=still holds the portraits still: a quick preview of timing and layout; render=draft is --draft.",
     ),
 ]
 Captions = Annotated[
@@ -102,6 +102,12 @@ Transcript = Annotated[
 Rttm = Annotated[
     Path | None,
     typer.Option(help="Who speaks when in a recording (.rttm), instead of diarization."),
+]
+Draft = Annotated[
+    bool,
+    typer.Option(
+        "--draft", help="A quick preview, marked DRAFT: illustrated presenters drawn without the diffusion model."
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the result files. Default: the source's.")]
 
@@ -184,6 +190,7 @@ def produce(
     transcript: Transcript = None,
     rttm: Rttm = None,
     name: Name = None,
+    draft: Draft = False,
     json: JsonOption = False,
 ) -> None:
     """Make one video per language of a script or a recording."""
@@ -220,6 +227,7 @@ def plan(
     transcript: Transcript = None,
     rttm: Rttm = None,
     name: Name = None,
+    draft: Draft = False,
     json: JsonOption = False,
 ) -> None:
     """Say what `produce` would do: segments, casting, what is cached, how long it takes. Renders nothing."""
@@ -275,6 +283,9 @@ def _end_incomplete(problems: Sequence[str]) -> None:
 def _request(options: dict[str, Any]) -> "ProductionRequest":
     from tasks.request import checked_request
 
+    engines = pairs("--engine", options["engine"])
+    if options["draft"] and engines.setdefault("render", "draft") != "draft":
+        raise InputError(f"--draft and --engine render={engines['render']}: give one of them.")
     return checked_request(
         source=str(options["source"]),
         out=str(options["out"]) if "out" in options else None,
@@ -283,7 +294,7 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         layout=options["layout"],
         aspect=options["aspect"],
         cast=pairs("--cast", options["cast"]),
-        engines=pairs("--engine", options["engine"]),
+        engines=engines,
         captions=options["captions"],
         render={key: options[key] for key in ("steps", "head_speed", "fps", "seed")},
         speakers={

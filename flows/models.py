@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import print_table
 from media.errors import MissingEngineError, PortrayalError
-from models import still
+from models import draft, still
 from tasks import workspace
 from tasks.progress import note, stage
 
@@ -17,7 +17,7 @@ SHEETS_STAGE = "Draw the contact sheets"
 
 
 def checkpoints() -> list[dict[str, Any]]:
-    """Every rendering engine that is here: shipped checkpoints, those in the models folder, and the preview."""
+    """Every rendering engine that is here: shipped checkpoints, those in the models folder, and the previews."""
     from models.emo.renderer import SHIPPED
 
     rows = []
@@ -25,20 +25,20 @@ def checkpoints() -> list[dict[str, Any]]:
     for place in (SHIPPED, models_dir):
         for index in sorted(place.glob("*/model_index.json")):
             rows.append(_facts(index.parent, shipped=place == SHIPPED))
-    preview = still.StillInfo()
-    rows.append(
-        {
-            "name": preview.name,
-            "kind": "preview",
-            "size": preview.size,
-            "fps": preview.fps,
-            "steps": preview.steps,
-            "megabytes": 0.0,
-            "fingerprint": preview.fingerprint,
-            "folder": None,
-            "problem": None,
-        }
-    )
+    for preview in (still.StillInfo(), draft.draft_info()):
+        rows.append(
+            {
+                "name": preview.name,
+                "kind": "preview",
+                "size": preview.size,
+                "fps": preview.fps,
+                "steps": preview.steps,
+                "megabytes": 0.0,
+                "fingerprint": preview.fingerprint,
+                "folder": None,
+                "problem": None,
+            }
+        )
     return rows
 
 

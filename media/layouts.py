@@ -29,6 +29,7 @@ _CAPTION_SIZE = 33.0  # pixels; two lines fit the band, 42 letters fit the width
 _NAME_SIZE = 30.0
 _ACCENT = (255, 196, 61, 255)
 _NAME_PLATE = (12, 14, 20, 200)
+_DRAFT_PLATE = (176, 38, 38, 235)
 _CORNER = 24  # radius of a gallery's tiles
 _RING = 6  # pixels around the speaker's tile
 _FEATHER = 72  # pixels over which a portrait's edge melts into the backdrop
@@ -54,6 +55,8 @@ class Composition:
     title: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     """Tags of the file, as `media.provenance.video_metadata` makes them."""
+    draft: bool = False
+    """Whether the picture says DRAFT in its upper left corner, all the time."""
 
 
 def compose(composition: Composition, out: Path, progress: Callable[[int], None] | None = None) -> None:
@@ -151,6 +154,9 @@ class _Stage:
         self._turn_starts = [start for start, _ in self._turns]
         self._cue_starts = [cue.start for cue in composition.cues]
         self._caption: tuple[int, _Layer] | None = None
+        self._mark = (
+            _layer(plate(["DRAFT"], _NAME_SIZE, background=_DRAFT_PLATE), 20, 20) if composition.draft else None
+        )
         self._backdrops: dict[int, Picture] = {}
         if not one_for_all:
             self._ground = self._shared_ground()
@@ -167,6 +173,8 @@ class _Stage:
         caption = self._caption_at((frame + 0.5) / self._composition.fps)
         if caption is not None:
             _blend(canvas, caption)
+        if self._mark is not None:
+            _blend(canvas, self._mark)
         return canvas
 
     def _draw_spotlight(self, frame: int) -> Picture:

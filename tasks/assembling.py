@@ -88,7 +88,8 @@ def assemble(
     began = time.perf_counter()
     store = workspace.store()
     burnt = tuple(cues) if request.captions in ("burn", "both") else ()
-    metadata = video_metadata(source.title, performance.language, source.production_id)
+    title = f"DRAFT: {source.title}" if request.draft else source.title
+    metadata = video_metadata(title, performance.language, source.production_id)
     key = _key(request, source, performance, burnt, cast, planned, metadata)
     cached = store.has(key)
     if not cached:
@@ -99,7 +100,7 @@ def assemble(
         record_speed(COMPOSING_SPEED, performance.seconds, time.perf_counter() - began)
     advance(performance.seconds)
     out = Path(str(request.out))
-    video = out / f"{source.name}.{performance.language}.mp4"
+    video = out / f"{source.name}.{performance.language}{'.draft' if request.draft else ''}.mp4"
     _publish(store.fetch(key), video)
     captions = []
     if cues and request.captions in ("sidecar", "both"):
@@ -150,8 +151,9 @@ def _compose(
         ),
         sound=sound,
         cues=cues,
-        title=source.title,
+        title=metadata["title"],
         metadata=metadata,
+        draft=request.draft,
     )
     compose(composition, path, lambda frames: advance(frames / performance.timeline.fps))
 

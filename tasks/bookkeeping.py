@@ -200,7 +200,7 @@ def write_record(
     out = Path(str(request.out))
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
     outcomes = tuple(_outcome(one, planned, clips, assembled, problems) for one in performances)
-    path, before = _record_of(out, source)
+    path, before = _record_of(out, source, "production.draft.json" if request.draft else "production.json")
     engines = {"render": f"{info.name} ({info.fingerprint})"}
     for one in performances:
         engines |= one.engines
@@ -231,6 +231,7 @@ def write_record(
             "seconds": round(seconds, 3),
             "stages": {stage: round(value, 3) for stage, value in timings.items()},
         },
+        draft=request.draft,
         title=source.title,
         kind=source.kind,
         source_sha256=source.sha256,
@@ -255,10 +256,9 @@ def write_record(
     )
 
 
-def _record_of(out: Path, source: Source) -> tuple[Path, dict[str, Any]]:
+def _record_of(out: Path, source: Source, name: str) -> tuple[Path, dict[str, Any]]:
     """Where the record goes, and what is there of the same production. Another production's record is left alone."""
-    path = out / "production.json"
-    for candidate in (path, out / f"{source.name}.production.json"):
+    for candidate in (out / name, out / f"{source.name}.{name}"):
         try:
             before = json.loads(candidate.read_text())
         except FileNotFoundError:
@@ -267,7 +267,7 @@ def _record_of(out: Path, source: Source) -> tuple[Path, dict[str, Any]]:
             continue
         if isinstance(before, dict) and before.get("production") == source.production_id:
             return candidate, before
-    return out / f"{source.name}.production.json", {}
+    return out / f"{source.name}.{name}", {}
 
 
 def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from media.errors import InputError, RenderError
 from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
-from models import still
+from models import draft, still
 from tasks import workspace
 from tasks.speeds import record_speed, seconds_per_unit
 
@@ -60,8 +60,8 @@ class RenderJob:
     """Slug, for the question whether it may be used."""
 
 
-def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | still.StillInfo":
-    """What is needed to plan with a rendering engine: a checkpoint's name or folder, `still`, or `auto`.
+def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | still.StillInfo | draft.DraftInfo":
+    """What is needed to plan with a rendering engine: a checkpoint's name or folder, `still`, `draft`, or `auto`.
 
     Raises:
         MissingEngineError: there is no such checkpoint.
@@ -69,12 +69,16 @@ def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | 
     """
     if name == still.NAME:
         return still.StillInfo()
+    if name == draft.NAME:
+        return draft.draft_info()
     from models.emo.renderer import checkpoint_info
 
     return checkpoint_info(DEFAULT_CHECKPOINT if name == "auto" else name, models_dir)
 
 
-def effective_settings(settings: RenderSettings, info: "CheckpointInfo | still.StillInfo") -> RenderSettings:
+def effective_settings(
+    settings: RenderSettings, info: "CheckpointInfo | still.StillInfo | draft.DraftInfo"
+) -> RenderSettings:
     """What is asked for; what the checkpoint does anyway counts as not asked, so that equal clips have equal keys."""
     return replace(
         settings,
@@ -375,9 +379,11 @@ def _render_here(job: RenderJob, store_url: str, models_dir: Path) -> tuple[Clip
 
 
 @lru_cache(maxsize=1)
-def _renderer(checkpoint: str, models_dir: Path) -> "Renderer | still.StillRenderer":
+def _renderer(checkpoint: str, models_dir: Path) -> "Renderer | still.StillRenderer | draft.DraftRenderer":
     if checkpoint == still.NAME:
         return still.StillRenderer()
+    if checkpoint == draft.NAME:
+        return draft.DraftRenderer()
     from models.emo.renderer import Renderer
 
     return Renderer(checkpoint, models_dir=models_dir)

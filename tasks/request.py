@@ -110,6 +110,11 @@ class ProductionRequest(BaseModel):
             raise ValueError(f"'{name}' cannot be a file name; use letters, digits and hyphens")
         return name
 
+    @property
+    def draft(self) -> bool:
+        """Whether a preview is asked for, drawn without the diffusion model."""
+        return self.engine("render") == "draft"
+
     def engine(self, kind: str) -> str:
         """Name of the engine asked for, `auto` if none was."""
         return self.engines.get(kind, "auto")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from media.errors import InputError
 from media.segment import RenderSettings, Segment
 from media.store import ArtifactStore
 from tasks import workspace
@@ -13,6 +14,7 @@ from tasks.rendering import RenderJob, effective_settings, engine_info
 from tasks.request import ProductionRequest
 
 if TYPE_CHECKING:
+    from models.draft import DraftInfo
     from models.emo.renderer import CheckpointInfo
     from models.still import StillInfo
 
@@ -48,8 +50,11 @@ def plan_segments(
 
     Raises:
         MissingEngineError, InputError: the rendering engine that is asked for is not there.
+        InputError: a draft is asked for of a portrait that cannot be drawn.
     """
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
+    if request.draft:
+        _require_presenters(cast)
     by_name = {one.speaker: one for one in cast}
     settings = effective_settings(request.render.settings, info)
     fps = performance.timeline.fps
@@ -69,6 +74,17 @@ def plan_segments(
     return (*planned, *_idle_segments(request, info, by_name, settings, fps, seconds))
 
 
+def _require_presenters(cast: Sequence[CastSpeaker]) -> None:
+    from models.draft import can_draw
+
+    for person in cast:
+        if not can_draw(person.portrait):
+            raise InputError(
+                f"{person.speaker}: a draft draws illustrated presenters of the starter cast only, and portrait "
+                f"'{person.portrait}' is none; choose one with --cast \"{person.speaker}=PORTRAIT\", or leave --draft out."
+            )
+
+
 def frames_per_second(request: ProductionRequest) -> int:
     """Of the clips and the video: what is asked for, else the checkpoint's own."""
     return request.render.fps or engine_info(request.engine("render"), workspace.settings().models_dir).fps
@@ -85,7 +101,7 @@ def silence(store: ArtifactStore, seconds: float) -> str:
 
 def _idle_segments(
     request: ProductionRequest,
-    info: "CheckpointInfo | StillInfo",
+    info: "CheckpointInfo | StillInfo | DraftInfo",
     cast: Mapping[str, CastSpeaker],
     settings: RenderSettings,
     fps: int,
@@ -113,7 +129,7 @@ def _idle_segments(
 
 def _segment(
     request: ProductionRequest,
-    info: "CheckpointInfo | StillInfo",
+    info: "CheckpointInfo | StillInfo | DraftInfo",
     person: CastSpeaker,
     audio: str,
     settings: RenderSettings,

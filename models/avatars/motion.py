@@ -183,30 +183,37 @@ def motion_track(
     idle: Track,
     amplitude: float,
 ) -> Track:
-    """The whole movement: float32 (frames, 21) with the columns of `drawing.Pose`, for the frames of `mouth`.
+    """The whole movement of somebody who says `samples`; see `poses_of`."""
+    return poses_of(mouth, prosody_track(samples, sample_rate, len(mouth), fps), idle, fps, amplitude)
+
+
+def poses_of(mouth: Track, prosody: Track, idle: Track, fps: int, amplitude: float) -> Track:
+    """Float32 (frames, 21) with the columns of `drawing.Pose`.
 
     Args:
+        mouth: (frames, 7), `mouth_track`.
+        prosody: (frames, 3), `prosody_track`.
         idle: (frames, 7), `models.idle.idle_motion`.
         amplitude: 0..2, scales what the head does with the sound; lips and idle motion do not change.
     """
     frames = len(mouth)
-    prosody = prosody_track(samples, sample_rate, frames, fps).astype(np.float64)
+    told = prosody.astype(np.float64)
     blink, gaze_x, gaze_y, yaw, pitch, roll, breath = idle.astype(np.float64).T
     # The head leaves the reference pose within the first third of a second.
     t = np.arange(frames) / fps
     ease = np.clip(t / 0.35, 0, 1)
-    prosody = prosody * (ease * ease * (3 - 2 * ease))[:, None]
+    told = told * (ease * ease * (3 - 2 * ease))[:, None]
     out = np.zeros((frames, len(POSE_FIELDS)))
     out[:, :7] = mouth
-    out[:, 7] = amplitude * MAX_YAW * prosody[:, 1] + yaw
-    out[:, 8] = amplitude * MAX_PITCH * prosody[:, 0] + pitch
-    out[:, 9] = amplitude * MAX_ROLL * prosody[:, 2] + roll
-    out[:, 10] = 0.006 * amplitude * prosody[:, 2] + 0.003 * yaw / 1.3
-    out[:, 11] = -0.0025 * breath - 0.004 * amplitude * prosody[:, 0]
+    out[:, 7] = amplitude * MAX_YAW * told[:, 1] + yaw
+    out[:, 8] = amplitude * MAX_PITCH * told[:, 0] + pitch
+    out[:, 9] = amplitude * MAX_ROLL * told[:, 2] + roll
+    out[:, 10] = 0.006 * amplitude * told[:, 2] + 0.003 * yaw / 1.3
+    out[:, 11] = -0.0025 * breath - 0.004 * amplitude * told[:, 0]
     out[:, 12] = blink
     out[:, 13], out[:, 14] = gaze_x, gaze_y
-    out[:, 15] = 0.6 * np.maximum(0, -prosody[:, 0])
-    out[:, 16] = 0.25 * np.clip(_blur(prosody[:, 1], 0.4 * fps), -0.5, 1)
+    out[:, 15] = 0.6 * np.maximum(0, -told[:, 0])
+    out[:, 16] = 0.25 * np.clip(_blur(told[:, 1], 0.4 * fps), -0.5, 1)
     out[:, 18:21] = _trailing(out[:, 7], out[:, 9], out[:, 10], breath, fps)
     return out.astype(np.float32)
 

@@ -54,6 +54,7 @@ def test_a_script_that_cannot_be_used(
         (("--cast", "Ann"), ("--cast Ann", "NAME=PORTRAIT")),
         (("--cast", "Ann=a", "--cast", "Ann=b"), ("Ann", "twice")),
         (("--cast", "Ann=nobody-at-all"), ("Ann", "nobody-at-all")),
+        (("--draft",), ("--draft", "render=still")),
         (("--engine", "cooking=pan"), ("cooking", "diarization")),
         (("--engine", "synthesis=loud"), ("synthesis=loud", "espeak")),
         (("--rttm", "who.rttm"), ("--rttm", "is a script")),

@@ -65,6 +65,43 @@ def test_a_script_becomes_one_video_per_language(produce: Callable[..., Any], sc
     assert made["status"] == "done" and made["renditions"][0]["video"] == str(out / "talk.en.mp4")
 
 
+def test_a_draft_is_marked_in_picture_file_name_and_record(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    from media.video import read_frames
+
+    out = tmp_path / "out"
+    answer = portrayal("produce", script, "--out", out, "--draft", "--lang", "en", "--json")
+    assert answer.code == 0, answer
+    assert sorted(path.name for path in out.iterdir()) == [
+        "production.draft.json",
+        *(f"talk.en.draft.{suffix}" for suffix in ("mp4", "srt", "vtt")),
+    ]
+    assert json.loads((out / "production.draft.json").read_text())["draft"] is True
+    assert read_metadata(out / "talk.en.draft.mp4")["title"].startswith("DRAFT")
+    for frame in read_frames(out / "talk.en.draft.mp4"):
+        corner = frame[30:50, 24:30].astype(int)  # the plate, left of its letters
+        assert (corner[..., 0] > corner[..., 1] + 80).mean() > 0.9
+
+
+def test_whoever_is_not_of_the_starter_cast_is_never_drafted(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    from catalog.portraits import seed
+    from catalog.session import session_factory
+    from models.avatars.presenters import random_presenter
+    from tasks import workspace
+    from tasks.portraits import _starter_facts
+
+    somebody = _starter_facts(random_presenter(np.random.default_rng(1)), workspace.store())
+    with session_factory(workspace.catalog()).begin() as session:
+        seed(session, [somebody])
+    for command in (("plan", script), ("produce", script, "--out", tmp_path / "out")):
+        answer = portrayal(*command, "--draft", "--cast", f"Ann={somebody.slug}")
+        assert answer.code == 1 and "Ann" in answer.err and f"'{somebody.slug}'" in answer.err, answer
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_second_run_renders_nothing_and_changes_no_video(
     produce: Callable[..., Any], script: Path, tmp_path: Path
 ) -> None:
