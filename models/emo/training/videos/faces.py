@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from media.errors import InputError
 from media.video import Picture
 from models.emo.training.videos.films import FPS, Film
+from models.speech.torch_threads import one_thread
 
 Array = NDArray[np.float32]
 
@@ -85,7 +86,8 @@ class FaceFinder:
     def find(self, picture: Picture) -> list[Face]:
         """All faces of a picture (H, W, 3), the largest first."""
         try:
-            boxes, scores, points = self._mtcnn.detect(np.ascontiguousarray(picture), landmarks=True)
+            with one_thread():  # how threads share a sum decides its last digits
+                boxes, scores, points = self._mtcnn.detect(np.ascontiguousarray(picture), landmarks=True)
         except (RuntimeError, ValueError) as error:
             if "non-empty" not in str(error):
                 raise
@@ -121,7 +123,7 @@ class FaceFinder:
         grid = F.affine_grid(theta, [len(squares), 3, 2 * _SIDE, 2 * _SIDE], align_corners=False)
         views = F.grid_sample(region.expand(len(squares), -1, -1, -1), grid, padding_mode="border", align_corners=False)
         views = (F.avg_pool2d(views, 2) - 127.5) / 128
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             offsets, points, scores = self._mtcnn.onet(torch.cat([views, views.flip(3)]))
         offsets, points, scores = offsets.cpu().numpy(), points.cpu().numpy(), scores[:, 1].cpu().numpy()
 
