@@ -61,6 +61,16 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         coarse = self._analyse(portrait, self.appearances)
         return coarse * torch.rsqrt(coarse.square().mean((1, 2, 3), keepdim=True) + 1e-6)
 
+    @property
+    def stride(self) -> int:
+        """Pixels from one latent to the next."""
+        return STRIDE
+
+    def still(self, portrait: Tensor) -> Tensor:
+        """Latents of the portrait itself, (B, latent_channels, h, w): nothing has changed."""
+        height, width = (side // STRIDE for side in portrait.shape[-2:])
+        return portrait.new_zeros(len(portrait), self.config.latent_channels, height, width)
+
     def displacement(self, pose: Tensor) -> Tensor:
         """(B, 5) head poses, fields of `POSE`, to displacements (B, 2, h, w): linear, since the angles are small."""
         return torch.einsum("bp,pchw->bchw", pose, self.movements)

@@ -34,6 +34,10 @@ class Size:
     """Projections around attention are linear layers rather than 1 x 1 convolutions."""
     autoencoder: tuple[int, ...] = ()
     """Widths of an `AutoencoderKL`; none where the codec sees the portrait."""
+    rate: float = 1.0
+    """Learning rates, in those of the starter."""
+    steps: int = 1
+    """Denoising steps unless asked otherwise."""
 
     @property
     def latent(self) -> int:
@@ -58,8 +62,10 @@ EMO = Size(
     plain=1,
     linear=False,
     autoencoder=(128, 256, 512, 512),
+    rate=0.01,
+    steps=40,
 )
-"""The paper's: Stable Diffusion 1.5, whose weights fit by name and shape."""
+"""The paper's: the widths of Stable Diffusion 1.5, whose weights fit by name and shape, and 1e-5 as learning rate."""
 EMO_TINY = Size(
     image=64,
     latent_channels=4,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
+from models.emo.autoencoder import AutoencoderCodec
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
@@ -45,7 +46,7 @@ class EMOPipeline(DiffusionPipeline):
 
     def __init__(
         self,
-        codec: PortraitCodec,
+        codec: PortraitCodec | AutoencoderCodec,
         reference_net: ReferenceNet,
         backbone: EMOBackbone,
         audio_encoder: MelAudioEncoder,
@@ -138,7 +139,7 @@ class EMOPipeline(DiffusionPipeline):
         mask = face_mask(face, config.image_size).to(device)
         side, channels = appearance.shape[-1], len(config.latent_scale)
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
-        still = torch.zeros(1, channels, side, side, device=device)
+        still = self.codec.still(picture) / scale
         reference = self.reference_net.read(torch.cat([still, appearance], 1))
         spread = Spread(**config.latent_spread).map(torch.tensor([face], device=device), side)
         located = self.face_locator(mask)

@@ -10,26 +10,33 @@ from typing import Any
 import torch
 
 from models.emo.audio import MelAudioEncoder
+from models.emo.autoencoder import AutoencoderCodec
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread
 
 
 def save_checkpoint(
     parts: dict[str, Any],
-    codec: PortraitCodec,
+    codec: PortraitCodec | AutoencoderCodec,
     encoder: MelAudioEncoder,
     scale: list[float],
     spread: Spread,
     folder: Path,
+    steps: int = 1,
 ) -> None:
-    """Write the diffusers folder of a checkpoint, weights in half precision; written aside, then renamed."""
+    """Write the diffusers folder of a checkpoint, weights in half precision; written aside, then renamed.
+
+    Args:
+        steps: denoising steps that it takes unless asked otherwise.
+    """
     from models.emo.pipeline import EMOPipeline
 
     pipeline = EMOPipeline(
         codec=codec,
         audio_encoder=encoder,
         **parts,
-        image_size=16 * parts["backbone"].config.sample_size,
+        image_size=codec.stride * parts["backbone"].config.sample_size,
+        steps=steps,
         latent_scale=scale,
         latent_spread=asdict(spread),
     )

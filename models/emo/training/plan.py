@@ -19,6 +19,8 @@ class Plan:
     codec_steps: int = 260
     scenes: int = 768
     crop_steps: int = 300
+    gate_after: int = 300
+    """Crop steps before training is stopped if it ignores the sound."""
     image_steps: int = 420
     video_steps: int = 120
     speed_steps: int = 60

@@ -64,7 +64,7 @@ def _encoded(seed: int, codec: PortraitCodec, encoder: MelAudioEncoder, size: ne
 
 
 class Scenes:
-    """The shards that exist so far, in memory; `refresh` looks for new ones."""
+    """The shards that exist so far, mapped into memory; `refresh` looks for new ones."""
 
     def __init__(self, run: Path, limit: int):
         self.folder, self.limit = run / "scenes", limit
@@ -74,7 +74,7 @@ class Scenes:
     def refresh(self) -> None:
         for path in sorted(self.folder.glob("*.pt"))[: self.limit // SHARD_SCENES]:
             if path.name not in self.parts:
-                self.parts[path.name] = torch.load(path, weights_only=True)
+                self.parts[path.name] = torch.load(path, weights_only=True, mmap=True)
         self.files = sorted(self.parts)
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,6 @@ from models.emo.training.stage import Stage, mixed_precision
 
 GATE = 0.3
 """By how much the correlation of mouths with their own sound must exceed that with another's, at the end of the crops."""
-GATE_AFTER = 300
-"""Optimiser steps before the gate is asked."""
 
 
 class AudioIgnoredError(RenderError):
@@ -71,6 +69,12 @@ class Batch:
     weight: Tensor
     opening: Tensor
     spread: Tensor
+    still: Tensor
+    """Latents of the portrait itself, scaled."""
+
+    def to(self, device: torch.device) -> "Batch":
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: tensor if tensor is None else tensor.to(device) for name, tensor in tensors.items()})
 
 
 def batch_of(
@@ -86,6 +90,9 @@ def batch_of(
         frames = np.stack([rng.choice(SCENE_FRAMES, 4, replace=False) for _ in range(count)])
     pick = lambda key, index: torch.stack([rows[key][i][index[i]] for i in range(count)]).float()  # noqa: E731
     portrait = rows["portrait"].float()
+    still = torch.zeros_like(rows["latents"][:, 0]).float()  # what `PortraitCodec.still` gives
+    if "still" in rows:
+        still = rows["still"].float() / scale.view(-1, 1, 1)
     latents = pick("latents", frames).transpose(1, 2) / scale.view(1, -1, 1, 1, 1)
     past = None
     if kind == "video":
@@ -113,7 +120,7 @@ def batch_of(
             )
 
         latents, portrait, mask, weight = cut(latents), cut(portrait), cut(mask, pixels), cut(weight)
-        spreads = cut(spreads)
+        spreads, still = cut(spreads), cut(still)
     return Batch(
         latents,
         past,
@@ -125,6 +132,7 @@ def batch_of(
         weight,
         pick("opening", frames),
         spreads,
+        still,
     )
 
 
@@ -143,13 +151,12 @@ def predict(
     `drift` is the spread of noise on the motion frames, against errors that add up over clips; None leaves them out.
     """
     audio = parts["audio_projector"](batch.windows.flatten(0, 1), batch.idle.flatten(0, 1))
-    still = torch.zeros_like(batch.latents[:, :, 0])
-    conditioning = Conditioning(reference=parts["reference_net"].read(torch.cat([still, batch.portrait], 1)))
+    conditioning = Conditioning(reference=parts["reference_net"].read(torch.cat([batch.still, batch.portrait], 1)))
     if kind == "video":
         conditioning.speed = parts["speed_layers"](batch.speed)
         conditioning.motion = no_motion(conditioning.reference, MOTION_FRAMES)
         if drift is not None and batch.past is not None:
-            past = batch.past + torch.randn(batch.past.shape, generator=generator) * drift
+            past = batch.past + torch.randn(batch.past.shape, generator=generator).to(batch.past) * drift
             shown = batch.portrait[:, None].expand(-1, MOTION_FRAMES, -1, -1, -1)
             features = parts["reference_net"].read(torch.cat([past, shown], 2).flatten(0, 1))
             conditioning.motion = read_motion(features, len(past))
@@ -169,11 +176,11 @@ def step_loss(parts: nn.ModuleDict, scheduler: object, batch: Batch, rng: np.ran
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     high = rng.random(count) < 0.5
     u = np.where(high, rng.uniform(0.85, 1.0, count), 1 / (1 + np.exp(-rng.normal(0.4, 1.2, count))))
-    timestep = torch.from_numpy((u * 999).astype(np.int64))
+    timestep = torch.from_numpy((u * 999).astype(np.int64)).to(batch.latents.device)
     a, b = signal_and_noise(scheduler, timestep)
-    x_t = a * batch.latents + b * torch.randn(batch.latents.shape, generator=noise)
+    x_t = a * batch.latents + b * torch.randn(batch.latents.shape, generator=noise).to(batch.latents)
 
-    kept = torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32))
+    kept = torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32)).to(batch.windows)
     heard = replace(batch, windows=batch.windows * kept)
     drift = None if rng.random() < 0.3 else float(rng.uniform(0, 0.3))  # no motion frames: how a first clip begins
     predicted = predict(parts, scheduler, heard, x_t, timestep, kind, drift, noise)
@@ -188,15 +195,15 @@ class AudioGate:
     the sound of other presenters) within the first hundreds of steps; if it does not, nothing later will mend it.
     """
 
-    def __init__(self, scenes: Scenes, scale: Tensor, spread: Spread, size: networks.Size):
+    def __init__(self, scenes: Scenes, scale: Tensor, spread: Spread, size: networks.Size, device: torch.device):
         rng = np.random.default_rng(9)
-        batches = [batch_of(scenes, rng, scale, spread, size, "crop") for _ in range(24)]
+        batches = [batch_of(scenes, rng, scale, spread, size, "crop").to(device) for _ in range(24)]
         crops = torch.cat([self._flat(batch.latents) for batch in batches])
         openings = torch.cat([batch.opening.flatten() for batch in batches])
         self.mean, self.offset = crops.mean(0), openings.mean()
-        gram = (crops - self.mean) @ (crops - self.mean).T + 100.0 * torch.eye(len(crops))
+        gram = (crops - self.mean) @ (crops - self.mean).T + 100.0 * torch.eye(len(crops), device=device)
         self.weights = (crops - self.mean).T @ torch.linalg.solve(gram, openings - self.offset)
-        self.held = [batch_of(scenes, rng, scale, spread, size, "crop") for _ in range(6)]
+        self.held = [batch_of(scenes, rng, scale, spread, size, "crop").to(device) for _ in range(6)]
 
     @staticmethod
     def _flat(latents: Tensor) -> Tensor:
@@ -211,8 +218,8 @@ class AudioGate:
             truth.append(batch.opening.flatten())
             for shift in (0, 1):
                 rolled = replace(batch, windows=batch.windows.roll(shift, 0))
-                noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
-                timestep = torch.full((len(noise),), 980)
+                noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3)).to(batch.latents)
+                timestep = torch.full((len(noise),), 980, device=noise.device)
                 predicted = predict(parts, scheduler, rolled, noise, timestep, "crop")
                 read[shift].append((self._flat(predicted) - self.mean) @ self.weights)
         wanted = torch.cat(truth)
@@ -226,12 +233,14 @@ def train_stages(
     encoder: MelAudioEncoder,
     size: networks.Size = networks.STARTER,
     progress: Callable[[str, float], None] | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[dict[str, Any], list[float], Spread]:
     """The three stages, on the shards that `write_shards` has made or is making."""
+    device = torch.device(device)
     torch.manual_seed(2)
     built = networks.networks(size, encoder)
     scheduler = built.pop("scheduler")
-    parts = nn.ModuleDict(built)
+    parts = nn.ModuleDict(built).to(device)
     scenes = Scenes(run, plan.scenes)
     while len(scenes) < min(plan.scenes, 4 * SHARD_SCENES):
         time.sleep(2)
@@ -254,24 +263,24 @@ def train_stages(
     ]
     gate: AudioGate | None = None
     for name, kind, steps, rate, trained in stages:
-        stage = Stage(run, name, parts, steps, rate, trained)
+        stage = Stage(run, name, parts, steps, rate * size.rate, trained)
         while not stage.done:
             if stage.step % 50 == 0:
                 scenes.refresh()
             rng = stage.rng()
-            batch = batch_of(scenes, rng, scale, spread, size, kind)
+            batch = batch_of(scenes, rng, scale, spread, size, kind).to(device)
             figures = {}
             if stage.step % 100 == 99 and kind != "video":
-                gate = gate or AudioGate(scenes, scale, spread, size)
+                gate = gate or AudioGate(scenes, scale, spread, size, device)
                 own, wrong = gate.measure(parts, scheduler)
                 figures = {"mouth_own": own, "mouth_wrong": wrong}
-                if name == "crop" and stage.step + 1 >= GATE_AFTER and own - wrong < GATE:
+                if name == "crop" and stage.step + 1 >= plan.gate_after and own - wrong < GATE:
                     raise AudioIgnoredError(
                         f"{run}: the audio is being ignored: after {stage.step + 1} steps, mouths follow their own sound "
                         f"with a correlation of {own:.2f} and another's with {wrong:.2f}; check the audio encoder, then "
                         "train anew in another folder."
                     )
-            with mixed_precision(batch.latents.device):
+            with mixed_precision(device):
                 loss = step_loss(parts, scheduler, batch, rng, kind)
             stage.update(loss, **figures)
             if progress:
