@@ -1,7 +1,7 @@
-"""`portrayal models`: the checkpoints that are here, how good one is, and training the starter."""
+"""`portrayal models`: the checkpoints that are here, how good one is, and training."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -98,3 +98,58 @@ def starter(
     else:
         print(f"The checkpoint is in {folder}: use it with --engine render={folder}, or measure it with")
         print(f"portrayal models evaluate {folder}")
+
+
+@train_app.command()
+def emo(
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder of videos of people who talk; folders within are searched too.", file_okay=False),
+    ],
+    run: Annotated[
+        Path, typer.Option(help="Folder for parts, states and reports; a run that was killed goes on from there.")
+    ] = Path("runs/emo"),
+    name: Annotated[
+        str | None, typer.Option(help="What the checkpoint is called. Default: the name of the run's folder.")
+    ] = None,
+    size: Annotated[
+        Literal["emo", "tiny"], typer.Option(help="The paper's networks, or tiny ones to try it out.")
+    ] = "emo",
+    autoencoder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a diffusers AutoencoderKL, such as sd-vae-ft-mse. Default: one is trained."),
+    ] = None,
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=NUMBER", help="Field of models.emo.training.plan.Plan that differs (repeatable)."),
+    ] = None,
+    demand: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=NUMBER", help="Field of models.emo.training.videos.cuts.Demands that differs (repeatable)."
+        ),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that prepare videos side by side.")] = 2,
+    json: JsonOption = False,
+) -> None:
+    """Train a checkpoint on real videos: cut, crop and measure them, then EMO's three stages. Needs a GPU at full size."""
+    from flows.cli import pairs
+    from flows.console import print_json, progress_on_stderr
+    from flows.start import train_emo_here
+
+    with progress_on_stderr(show=not json):
+        folder = train_emo_here(
+            data,
+            run,
+            name=name or run.resolve().name,
+            size=size,
+            autoencoder=autoencoder,
+            plan=pairs("--plan", plan),
+            demands=pairs("--demand", demand),
+            processes=processes,
+        )
+    if json:
+        print_json({"checkpoint": str(folder), "report": str(run / "videos.csv")})
+    else:
+        print(f"The checkpoint is in {folder}: use it with --engine render={folder.name}.")
+        print(f"What was kept of the videos, and why the rest was not, is in {run / 'videos.csv'}.")

@@ -1,6 +1,8 @@
 """Runs a flow from the command line: input is checked while the embedded Prefect server starts, then the flow is called."""
 
 import dataclasses
+import json
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -71,16 +73,80 @@ def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:
         return train_with_progress(run, report, plan=fields, processes=processes)
 
 
+def train_emo_here(
+    data: Path,
+    run: Path,
+    *,
+    name: str,
+    size: str,
+    autoencoder: Path | None,
+    plan: dict[str, str],
+    demands: dict[str, str],
+    processes: int,
+) -> Path:
+    """Train a checkpoint on the videos in `data`; it appears among the installed ones as `name`. Returns its folder.
+
+    Args:
+        plan, demands: fields of `models.emo.training.plan.Plan` and `models.emo.training.videos.cuts.Demands` that differ
+            from the default, as they were written.
+
+    Raises:
+        PortrayalError: something that was given cannot be used, or the name is taken.
+    """
+    with _prefect() as server:
+        from models.emo.training.videos.cuts import Demands
+        from models.emo.training.videos.films import films_in
+
+        films_in(data)
+        steps = _plan_fields(plan)
+        wanted = {
+            field: _number("--demand", field, value, {known.name for known in dataclasses.fields(Demands)} - {"size"})
+            for field, value in demands.items()
+        }
+        folder = _free_folder(name, run)
+        with stage(STAGE):
+            from flows.train_emo import train_emo
+
+            server.join()
+        return train_emo(data, run, folder, size, autoencoder, steps, wanted, processes)
+
+
+def _free_folder(name: str, run: Path) -> Path:
+    """Where a checkpoint of this name goes; that of the same run is replaced, no other."""
+    from models.emo.renderer import SHIPPED
+
+    folder, begun = Settings().models_dir / name, run / "options.json"
+    ours = begun.is_file() and json.loads(begun.read_text(encoding="utf-8")).get("checkpoint") == str(folder)
+    if (SHIPPED / name).exists() or (folder.exists() and not ours):
+        raise InputError(f"--name {name}: there is a checkpoint of that name already; choose another one.")
+    return folder
+
+
 def _plan_fields(plan: dict[str, str]) -> dict[str, int]:
     from models.emo.training.plan import Plan
 
     known = {field.name for field in dataclasses.fields(Plan)}
     for name, value in plan.items():
-        if name not in known:
-            raise InputError(f"--plan {name}={value}: there is no such field; there are {', '.join(sorted(known))}.")
+        _number("--plan", name, value, known)
         if not value.isdecimal():
             raise InputError(f"--plan {name}={value}: the value must be a whole number.")
     return {name: int(value) for name, value in plan.items()}
+
+
+def _number(option: str, name: str, value: str, known: set[str]) -> float:
+    """
+    Raises:
+        InputError: there is no such field, or its value is not a number above zero.
+    """
+    if name not in known:
+        raise InputError(f"{option} {name}={value}: there is no such field; there are {', '.join(sorted(known))}.")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InputError(f"{option} {name}={value}: the value must be a number.")
+    return number
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Its latents describe each frame alone (latent diffusion, Rombach et al. 2022), a
 through its own latents (`still`), which go where those of a frame go; there is no appearance besides.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from media.errors import InputError, MissingEngineError
 
+_NOT_ONE = "{folder} is not a diffusers AutoencoderKL; give the folder with its config.json and safetensors."
 _AT_ONCE = 4
 """Pictures that go through the autoencoder together: at 512 pixels each needs about a gigabyte."""
 
@@ -81,25 +83,41 @@ class AutoencoderCodec(ModelMixin, ConfigMixin):
         return float(config.scaling_factor or 1.0), float(config.shift_factor or 0.0)
 
 
-def read_autoencoder(folder: Path) -> AutoencoderCodec:
-    """The codec of a diffusers `AutoencoderKL` folder, such as `stabilityai/sd-vae-ft-mse`.
+def require_autoencoder(folder: Path, stride: int, channels: int) -> None:
+    """Look at the configuration only: is this a diffusers `AutoencoderKL` whose latents fit?
 
     Raises:
         MissingEngineError: there is no such folder.
-        InputError: it is something else, or its files are damaged.
+        InputError: it is something else, or its latents have another size.
     """
     if not folder.is_dir():
         raise MissingEngineError(
             f"Autoencoder {folder} is not there: download a diffusers AutoencoderKL, such as stabilityai/sd-vae-ft-mse, "
             "and give its folder; without --autoencoder one is trained."
         )
-    sentence = f"{folder} is not a diffusers AutoencoderKL; give the folder with its config.json and safetensors."
-    if not (folder / "config.json").is_file():
-        raise InputError(sentence)
     try:
-        if AutoencoderKL.load_config(folder).get("_class_name") != "AutoencoderKL":
-            raise InputError(sentence)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = 2 ** (len(config["block_out_channels"]) - 1), config["latent_channels"]
+        fitting = config["_class_name"] == "AutoencoderKL"
+    except (OSError, ValueError, KeyError, TypeError):
+        fitting = False
+    if not fitting:
+        raise InputError(_NOT_ONE.format(folder=folder))
+    if found != (stride, channels):
+        raise InputError(
+            f"{folder}: its latents have {found[1]} channels at 1/{found[0]} of the picture's size, but {channels} at "
+            f"1/{stride} are needed; give another autoencoder."
+        )
+
+
+def read_autoencoder(folder: Path) -> AutoencoderCodec:
+    """The codec of a diffusers `AutoencoderKL` folder, such as `stabilityai/sd-vae-ft-mse`.
+
+    Raises:
+        InputError: its files are damaged.
+    """
+    try:
         autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise InputError(sentence) from error
+        raise InputError(_NOT_ONE.format(folder=folder)) from error
     return AutoencoderCodec.around(autoencoder)

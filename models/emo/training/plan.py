@@ -24,3 +24,19 @@ class Plan:
     image_steps: int = 420
     video_steps: int = 120
     speed_steps: int = 60
+
+
+FROM_VIDEOS = Plan(
+    utterances=0,
+    audio_steps=0,
+    pictures=4000,
+    codec_steps=60_000,
+    scenes=0,
+    crop_steps=20_000,
+    gate_after=20_000,
+    image_steps=100_000,
+    video_steps=60_000,
+    speed_steps=10_000,
+)
+"""A beginning for real videos at full size, where nobody has measured yet how much is enough; all of the data is used, and the
+audio encoder is the starter's."""
