@@ -226,7 +226,11 @@ def _trailing(
     fps: int,
 ) -> NDArray[np.float64]:
     """The shoulders, which follow the head with a lag: (frames, 3) as body_x, body_y, body_roll."""
-    late = lambda x, seconds: lfilter([1 - np.exp(-1 / (seconds * fps))], [1, -np.exp(-1 / (seconds * fps))], x)  # noqa: E731
+
+    def late(track: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+        kept = np.exp(-1 / (seconds * fps))
+        return np.asarray(lfilter([1 - kept], [1, -kept], track))
+
     body_x = 0.4 * late(shift, 0.25) + 0.016 * np.sin(np.radians(late(yaw, 0.25)))
     body_roll = 0.12 * late(roll, 0.3)
     return np.stack([body_x, -0.004 * breath, body_roll], axis=1)
