@@ -106,8 +106,10 @@ def encode_parts(parts: list[Path], run: Path, codec: str, processes: int) -> in
 
 def _encode(run: Path, codec: str, shard: Path, rows: "list[Row]") -> None:
     from models.emo.training.videos.rows import write_shard
+    from models.speech.torch_threads import one_thread
 
-    write_shard(shard, rows, _codec(run, codec), _encoder())
+    with one_thread():  # how threads share a sum decides its last digits; processes work side by side instead
+        write_shard(shard, rows, _codec(run, codec), _encoder())
 
 
 @task(name="Train the three stages", persist_result=False)
