@@ -52,20 +52,24 @@ class Pose:
     """-1..1 around the friendly smile of rest."""
     widen: float = 0.0
     """-1 eyes narrowed, 1 wide open."""
+    inner_brow: float = 0.0
+    """Inner ends of the brows: -1 drawn down, as in anger, 1 drawn up, as in concern."""
     body_x: float = 0.0
     """How far the shoulders have moved sideways, fraction of the frame; they follow the head with a lag."""
     body_y: float = 0.0
     """How far the shoulders have moved down, fraction of the frame; negative while breathing in."""
     body_roll: float = 0.0
     """Degrees, clockwise."""
+    hair_x: float = 0.0
+    """How far the ends of hanging hair swing sideways, fraction of the frame."""
 
     def to_array(self) -> NDArray[np.float32]:
-        """Float32 (21,)."""
+        """Float32 (23,)."""
         return np.array(astuple(self), dtype=np.float32)
 
     @classmethod
     def from_array(cls, values: Sequence[float] | NDArray[np.floating]) -> "Pose":
-        """The inverse of `to_array`; `values` must have 21 entries."""
+        """The inverse of `to_array`; `values` must have 23 entries."""
         return cls(**{field: float(v) for field, v in zip(POSE_FIELDS, values, strict=True)})
 
 
@@ -114,7 +118,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     canvas.scale(size / 100, size / 100)
     canvas.translate(*CENTRE)
     ink_ = _palette(p)
-    v = view(pose.yaw, pose.pitch, pose.roll, pose.shift_x, pose.shift_y)
+    v = view(pose.yaw, pose.pitch, pose.roll, pose.shift_x, pose.shift_y, pose.hair_x)
     body = (100 * pose.body_x, 100 * pose.body_y, pose.body_roll)
     opened = pose.open * (1 - pose.press)
     head = features.head_rows(p, opened)
@@ -144,7 +148,7 @@ def draw(presenter: Presenter, pose: Pose, size: int = 256) -> Image:
     canvas.clipPath(skin, doAntiAlias=True)
     for side in (far, near):
         features.draw_eye(canvas, v, p, ink_, side, pose.blink, (pose.gaze_x, pose.gaze_y), pose.smile, pose.widen)
-        features.draw_brow(canvas, v, p, ink_, side, pose.brow)
+        features.draw_brow(canvas, v, p, ink_, side, pose.brow, pose.inner_brow)
     canvas.restore()
     # Ears lie on short hair; the far one is hidden by the face as it turns away.
     if ears and not hair.ears_below_hair(p):

@@ -253,12 +253,17 @@ def draw_eye(
     canvas.drawPath(smooth(crease, closed=False), line(ink_.deep, 0.5, 0.45))
 
 
-def draw_brow(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, side: int, raised: float) -> None:
-    """One eyebrow, tapered outwards."""
+def draw_brow(
+    canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, side: int, raised: float, inner: float
+) -> None:
+    """One eyebrow, tapered outwards; `inner` lifts or lowers its end at the nose."""
     u = np.linspace(0, 1, 6)
     x = 4.4 + 0.3 * p.eye_distance + 11.0 * u
     arch = 1.7 + 0.9 * p.brow_arch + 0.7 * max(0.0, raised)
     y = -7.6 - 2.1 * raised - arch * np.sin(np.pi * np.minimum(1, u * 0.80 + 0.10)) + 1.2 * u
+    # The inner third moves, and takes the brow a little towards the nose when it is drawn down.
+    pull = np.exp(-((u / 0.42) ** 2))
+    x, y = x + 0.7 * min(0.0, inner) * pull, y - 2.0 * inner * pull
     thick = (2.05 + 0.75 * p.brow_weight) * np.array([0.66, 0.98, 1.0, 0.86, 0.6, 0.12])
     upper = _face(v, side * x, y - thick / 2, 0.8)
     lower = _face(v, side * x, y + thick / 2, 0.8)
@@ -336,10 +341,9 @@ def draw_mouth(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, m: tup
     canvas.drawPath(lips_path, fill(ink_.lip))
     upper = np.concatenate([_face(v, x_out, high_out, lift), _face(v, x, high_in, lift)[::-1]])
     canvas.drawPath(smooth(upper), fill(ink_.lip_dark, 0.42))
-    if press < 0.6 and tuck < 0.6:
-        gloss = low_in + (low_out - low_in) * 0.42
-        shine = _face(v, x[4:11] * 0.9, gloss[4:11], lift[4:11])
-        canvas.drawPath(smooth(shine, closed=False), line((255, 236, 230), 0.75, 0.26))
+    gloss = low_in + (low_out - low_in) * 0.42
+    shine = _face(v, x[4:11] * 0.9, gloss[4:11], lift[4:11])
+    canvas.drawPath(smooth(shine, closed=False), line((255, 236, 230), 0.75, round(0.26 * (1 - max(press, tuck)), 2)))
     inside_top, inside_low = _face(v, x, high_in, lift), _face(v, x, low_in, lift)
     if h > 0.35:
         hole = smooth(np.concatenate([inside_top, inside_low[::-1][1:-1]]))
@@ -359,7 +363,7 @@ def draw_mouth(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, m: tup
             canvas.drawPath(smooth(middle, closed=False), line((160, 54, 66), 0.6, 0.7))
         shown = max(0.42 * min(1.0, 2.2 * opened), teeth, tuck) * (1 - 0.85 * rounded * (1 - tuck))
         if shown > 0.05:
-            tall = max(3.3 * shown, 0.62 * h * teeth if h < 4.5 else 0.0)
+            tall = max(3.3 * shown, 0.62 * min(h, 4.5) * teeth)
             gums = np.concatenate(
                 [
                     _face(v, x * 0.93, high_in - 1.0, 0.2),
@@ -367,18 +371,26 @@ def draw_mouth(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, m: tup
                 ]
             )
             canvas.drawPath(smooth(gums), fill((252, 250, 246)))
-        if teeth > 0.35 and h < 5 and tuck < 0.3:
+        bared = max(0.0, min(1.0, 2 * (teeth - 0.35))) * max(0.0, min(1.0, 5.5 - h)) * max(0.0, 1 - tuck / 0.3)
+        if bared > 0:
             lowers = np.concatenate(
                 [_face(v, x * 0.85, low_in - 0.30 * h * bow, 0.2), _face(v, x * 0.85, low_in + 1, 0.2)[::-1]]
             )
-            canvas.drawPath(smooth(lowers), fill((236, 230, 226), min(1.0, 2 * (teeth - 0.35))))
+            canvas.drawPath(smooth(lowers), fill((236, 230, 226), round(bared, 2)))
+        # Between the teeth, as in th, the tip of the tongue lies in front of them.
+        between = min(1.0, max(0.0, (tongue * teeth - 0.3) / 0.15))
+        if between > 0:
+            tx = half * 0.52 * np.linspace(-1, 1, 9)
+            tip = mid[7] + low - 0.66 * h * np.power(1 - np.linspace(-1, 1, 9) ** 2, 0.5)
+            tip = np.concatenate([_face(v, tx, tip, 0.4), _face(v, tx[::-1], np.full(9, mid[7] + low + 1.0), 0.4)])
+            canvas.drawPath(smooth(tip), fill((214, 96, 100), round(between, 2)))
         # The upper lip shades the teeth.
         canvas.drawPath(smooth(inside_top, closed=False), line((60, 12, 22), 1.0, 0.35))
         canvas.restore()
-    closed = max(0.0, 1 - h / 1.2)
-    seam = line(mix(ink_.lip_dark, (50, 8, 16), 0.55), 0.85, 1.0 if closed > 0 else 0.55)
-    if closed > 0:
-        canvas.drawPath(smooth(inside_top, closed=False), seam)
+    seam = round(min(1.0, 2.4 - 2 * h), 2)
+    if seam > 0:
+        pen = line(mix(ink_.lip_dark, (50, 8, 16), 0.55), 0.85, seam)
+        canvas.drawPath(smooth(inside_top, closed=False), pen)
     # Small dark corners make the smile readable at any size.
     for i, s in ((0, -1), (14, 1)):
         corner = _face(

@@ -29,12 +29,15 @@ class View:
     pitch: tuple[float, float]
     roll: tuple[float, float]
     shift: tuple[float, float]
+    swing: float = 0.0
+    """How far what hangs 40 hundredths below the middle of the head has swung to the right."""
 
 
-def view(yaw: float, pitch: float, roll: float, shift_x: float, shift_y: float) -> View:
-    """Angles in degrees: yaw > 0 turns to the viewer's right, pitch > 0 looks up, roll > 0 tilts clockwise."""
+def view(yaw: float, pitch: float, roll: float, shift_x: float, shift_y: float, swing: float = 0.0) -> View:
+    """Angles in degrees: yaw > 0 turns to the viewer's right, pitch > 0 looks up, roll > 0 tilts clockwise. Shifts and the
+    swing of hanging hair in fractions of the frame."""
     turns = [(math.cos(math.radians(a)), math.sin(math.radians(a))) for a in (yaw, pitch, roll)]
-    return View(turns[0], turns[1], turns[2], (100 * shift_x, 100 * shift_y))
+    return View(turns[0], turns[1], turns[2], (100 * shift_x, 100 * shift_y), 100 * swing)
 
 
 def _place(v: View, x: Points, y: Points, z: Points) -> Points:
@@ -63,6 +66,14 @@ def project_xyz(v: View, x: Points, y: Points, z: Points) -> Points:
     x = x - PIVOT[0]
     z = z - PIVOT[2]
     return _place(v, x * c + z * s, y - PIVOT[1], z * c - x * s)
+
+
+def hung(v: View, points: Points) -> Points:
+    """(N, 2) points in the frame, those below the ears moved with the swing of what hangs there."""
+    if not v.swing:
+        return points
+    reach = np.clip((points[:, 1] - 4.0) / 36.0, 0, 1.3)
+    return points + np.column_stack([v.swing * reach**1.5, np.zeros(len(points))])
 
 
 def limbs(v: View, rows: Points) -> tuple[Points, Points]:

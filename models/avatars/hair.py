@@ -16,6 +16,7 @@ from models.avatars.geometry import (
     Points,
     View,
     fill,
+    hung,
     ink,
     line,
     mix,
@@ -98,7 +99,7 @@ def _curl_marks(
     angles = rng.uniform(-84, 84, count)
     heights = rng.uniform(float(rows[0, 0]) + 2, low, count)
     turns, sizes, dark = rng.uniform(0, 360, count), rng.uniform(1.1, 2.0, count), rng.random(count) < 0.5
-    spots = on_surface(v, rows, angles.tolist(), heights.tolist())
+    spots = hung(v, on_surface(v, rows, angles.tolist(), heights.tolist()))
     pens = line(ink_.hair_light, 0.7, 0.55), line(ink_.hair_dark, 0.7, 0.6)
     for (x, y), turn, r, d in zip(spots.tolist(), turns.tolist(), sizes.tolist(), dark.tolist(), strict=True):
         canvas.drawArc(skia.Rect.MakeXYWH(x - r, y - r, 2 * r, 2 * r), turn, 210, False, pens[int(d)])
@@ -147,8 +148,8 @@ def _curtain(
         angles, heights = [-a for a in angles[::-1]], heights[::-1]
     line_ = on_surface(v, head, angles, heights)
     s = np.array(sides, dtype=np.float64)
-    right = project(v, s)
-    left = project(v, s * np.array([-1, 1, 1]))
+    right = hung(v, project(v, s))
+    left = hung(v, project(v, s * np.array([-1, 1, 1])))
     return smooth(np.concatenate([line_, right, left[::-1]]))
 
 
@@ -293,7 +294,7 @@ def hair_of(v: View, p: Presenter, head: Points) -> Hair | None:
     rng = np.random.default_rng(p.detail)
     rows, opening = _front(v, p, head)
     rows = _under_hat(p, rows, head)
-    contour = silhouette(v, rows)
+    contour = hung(v, silhouette(v, rows))
     outline = smooth(contour)
     if _curly(p):
         outline = _bumpy(outline, contour, _curly(p), rng)
@@ -403,9 +404,9 @@ def draw_back(
             ],
             dtype=np.float64,
         )
-        tail = project(v, tail * np.array([side, 1, 1]))
+        tail = hung(v, project(v, tail * np.array([side, 1, 1])))
         canvas.drawPath(smooth(tail), shade((0, -10), (0, 44), [ink(ink_.hair), ink(ink_.hair_dark)]))
-        strand = project(v, [(side * 23, -16, -15), (side * 27.5, 4, -13), (side * 25.5, 30, -9)])
+        strand = hung(v, project(v, [(side * 23, -16, -15), (side * 27.5, 4, -13), (side * 25.5, 30, -9)]))
         canvas.drawPath(smooth(strand, closed=False), line(ink_.hair_light, 0.9, 0.4))
     path, opening = hair.outline, hair.opening
     if hides_ears(p) or p.hair == "afro":
@@ -480,7 +481,7 @@ def _strands(canvas: skia.Canvas, v: View, p: Presenter, ink_: Palette, rows: Po
         if p.hair == "bob fringe" and abs(end) < 60:
             reach = -9.0
         heights = top + 2.0 + (reach - top) * t
-        strand = on_surface(v, rows, angles.tolist(), heights.tolist(), -0.6)
+        strand = hung(v, on_surface(v, rows, angles.tolist(), heights.tolist(), -0.6))
         pen = line(ink_.hair_light, 0.75, 0.34) if i % 2 else line(ink_.hair_dark, 0.75, 0.42)
         canvas.drawPath(smooth(strand, closed=False), pen)
     shine = np.linspace(-62, 30, 6) * -side

@@ -188,7 +188,7 @@ def motion_track(
 
 
 def poses_of(mouth: Track, prosody: Track, idle: Track, fps: int, amplitude: float) -> Track:
-    """Float32 (frames, 21) with the columns of `drawing.Pose`.
+    """Float32 (frames, 23) with the columns of `drawing.Pose`.
 
     Args:
         mouth: (frames, 7), `mouth_track`.
@@ -214,7 +214,7 @@ def poses_of(mouth: Track, prosody: Track, idle: Track, fps: int, amplitude: flo
     out[:, 13], out[:, 14] = gaze_x, gaze_y
     out[:, 15] = 0.6 * np.maximum(0, -told[:, 0])
     out[:, 16] = 0.25 * np.clip(_blur(told[:, 1], 0.4 * fps), -0.5, 1)
-    out[:, 18:21] = _trailing(out[:, 7], out[:, 9], out[:, 10], breath, fps)
+    out[:, POSE_FIELDS.index("body_x") :] = _trailing(out[:, 7], out[:, 9], out[:, 10], breath, fps)
     return out.astype(np.float32)
 
 
@@ -225,7 +225,7 @@ def _trailing(
     breath: NDArray[np.float64],
     fps: int,
 ) -> NDArray[np.float64]:
-    """The shoulders, which follow the head with a lag: (frames, 3) as body_x, body_y, body_roll."""
+    """What follows the head with a lag, shoulders and hanging hair: (frames, 4) as body_x, body_y, body_roll, hair_x."""
 
     def late(track: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
         kept = np.exp(-1 / (seconds * fps))
@@ -233,7 +233,8 @@ def _trailing(
 
     body_x = 0.4 * late(shift, 0.25) + 0.016 * np.sin(np.radians(late(yaw, 0.25)))
     body_roll = 0.12 * late(roll, 0.3)
-    return np.stack([body_x, -0.004 * breath, body_roll], axis=1)
+    hair_x = 0.06 * np.sin(np.radians(late(yaw, 0.18) - yaw)) + 0.04 * np.sin(np.radians(roll - late(roll, 0.18)))
+    return np.stack([body_x, -0.004 * breath, body_roll, hair_x], axis=1)
 
 
 def head_speed(poses: Track, fps: int) -> Track:

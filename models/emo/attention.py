@@ -49,8 +49,16 @@ def _heads(x: Tensor, attn: Attention) -> Tensor:
     return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
 
+def _weighed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Scaled dot-product attention over (B, heads, N, D). Torch's fused kernel goes backward up to ten times slower than plain
+    products where N is small and there is no GPU, which is where most of the starter's training would go."""
+    if query.device.type == "cpu" and query.requires_grad and query.shape[-2] * key.shape[-2] < 2**15:
+        return (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(-1) @ value
+    return F.scaled_dot_product_attention(query, key, value)
+
+
 def _attend(attn: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    out = F.scaled_dot_product_attention(_heads(query, attn), _heads(key, attn), _heads(value, attn))
+    out = _weighed(_heads(query, attn), _heads(key, attn), _heads(value, attn))
     return attn.to_out[1](attn.to_out[0](out.transpose(1, 2).flatten(2)))
 
 

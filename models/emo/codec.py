@@ -36,8 +36,8 @@ def windowed_patches(images: Tensor) -> Tensor:
     return patches.transpose(1, 2) * window().reshape(-1).to(images)
 
 
-POSE = ("yaw", "pitch", "roll", "shift_x", "shift_y")
-"""What a head's movement is told by: degrees, and fractions of the picture."""
+POSE = ("yaw", "pitch", "roll", "shift_x", "shift_y", "body_x", "body_y", "body_roll", "hair_x")
+"""What moves a portrait's pixels, fields of `models.avatars.drawing.Pose`: degrees, and fractions of the picture."""
 
 
 class PortraitCodec(ModelMixin, ConfigMixin):
@@ -48,12 +48,18 @@ class PortraitCodec(ModelMixin, ConfigMixin):
     """
 
     @register_to_config
-    def __init__(self, latent_channels: int = 32, appearance_channels: int = 48, grid: int = 16):
+    def __init__(
+        self,
+        latent_channels: int = 32,
+        appearance_channels: int = 48,
+        grid: int = 16,
+        pose: tuple[str, ...] = POSE,
+    ):
         super().__init__()
         side = 2 * STRIDE
         self.changes = nn.Parameter(torch.randn(latent_channels - 2, 3, side, side) / side)
         self.appearances = nn.Parameter(torch.randn(appearance_channels, 3, side, side) / side)
-        self.movements = nn.Parameter(torch.zeros(len(POSE), 2, grid, grid))
+        self.movements = nn.Parameter(torch.zeros(len(pose), 2, grid, grid))
         self.register_buffer("window", window().contiguous(), persistent=False)
 
     def appearance(self, portrait: Tensor) -> Tensor:
@@ -72,7 +78,7 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         return portrait.new_zeros(len(portrait), self.config.latent_channels, height, width)
 
     def displacement(self, pose: Tensor) -> Tensor:
-        """(B, 5) head poses, fields of `POSE`, to displacements (B, 2, h, w): linear, since the angles are small."""
+        """(B, P) poses, the fields `config.pose`, to displacements (B, 2, h, w): linear, since the angles are small."""
         return torch.einsum("bp,pchw->bchw", pose, self.movements)
 
     def encode(self, frames: Tensor, portrait: Tensor, displacement: Tensor) -> Tensor:

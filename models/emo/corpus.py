@@ -239,7 +239,7 @@ class Scene:
     presenter: Presenter
     utterance: Utterance
     poses: Array
-    """(F, 21), fields of `models.avatars.drawing.Pose`."""
+    """(F, 23), fields of `models.avatars.drawing.Pose`."""
     idle: Array
     """(F, 7), as `models.idle.idle_motion`."""
     speed: float
@@ -322,5 +322,5 @@ def _joined(parts: list[Utterance]) -> Utterance:
 
 
 def drawn(presenter: Presenter, poses: Array, size: int) -> NDArray[np.uint8]:
-    """(F, size, size, 3) pictures of a presenter in (F, 21) poses."""
+    """(F, size, size, 3) pictures of a presenter in (F, 23) poses."""
     return np.stack([draw(presenter, Pose.from_array(pose), size) for pose in poses])

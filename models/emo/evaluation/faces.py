@@ -60,7 +60,7 @@ class Drawings:
 
     sight: Sight
     poses: Array
-    """(F, 21)."""
+    """(F, 23)."""
     still: Array
     """(1, 26, 36, 3): the upper face of the portrait."""
 

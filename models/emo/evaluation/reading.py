@@ -22,12 +22,12 @@ ANGLES = slice(POSE_FIELDS.index("yaw"), POSE_FIELDS.index("roll") + 1)
 
 
 def opening(poses: Array) -> Array:
-    """(F,) how far the lips are apart, 0..1, from poses (F, 21): pressed lips are closed whatever the jaw does."""
+    """(F,) how far the lips are apart, 0..1, from poses (F, 23): pressed lips are closed whatever the jaw does."""
     return poses[:, 0] * (1 - poses[:, 5])
 
 
 def visemes_of(poses: Array) -> NDArray[np.int64]:
-    """(F,) the place in `VISEMES` of what was drawn with poses (F, 21); `UNCLEAR` between two shapes."""
+    """(F,) the place in `VISEMES` of what was drawn with poses (F, 23); `UNCLEAR` between two shapes."""
     apart, rounded = opening(poses), poses[:, 2]
     teeth = np.maximum(poses[:, 3], poses[:, 6])
     # Round lips and bared teeth part the lips by themselves, as models.avatars.features.draw_mouth has it.

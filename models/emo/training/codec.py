@@ -32,7 +32,8 @@ def train_codec(
     codec.requires_grad_(False)
     codec.movements.requires_grad_(True)
     stage = Stage(run, "codec", movements, plan.codec_steps, 0.2)
-    unit = torch.tensor([5.0, 4.0, 3.0, 0.01, 0.01])  # about twice the spread of each, so that all learn at one pace
+    # About twice the spread of each, so that all learn at one pace.
+    unit = torch.tensor([5.0, 4.0, 3.0, 0.01, 0.01, 0.005, 0.005, 0.5, 0.005])
     while not stage.done:
         rng = stage.rng()
         rows, moments = rng.integers(0, len(pictures), 16), rng.integers(1, PICTURES_EACH, 16)
@@ -94,7 +95,7 @@ PICTURES_EACH = 6
 
 
 def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pictures (count, PICTURES_EACH, 3, size, size) uint8, face and mouth regions (count, 4), poses (count, ..., 5)."""
+    """Pictures (count, PICTURES_EACH, 3, size, size) uint8, face and mouth regions (count, 4), poses (count, ..., P)."""
     path = run / f"pictures-{size}.pt"
     if not path.exists():
         pictures = torch.empty(count, PICTURES_EACH, 3, size, size, dtype=torch.uint8)
@@ -116,7 +117,7 @@ def _pictures(run: Path, count: int, size: int) -> tuple[Tensor, Tensor, Tensor,
 
 
 def head_pose(poses: np.ndarray) -> Tensor:
-    """The columns of (F, 21) poses that move the whole head, (F, 5)."""
+    """The columns of (F, 23) poses that move the portrait's pixels, (F, P)."""
     return torch.from_numpy(poses[:, [POSE_FIELDS.index(field) for field in POSE]].astype(np.float32))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 SHARD_SCENES = 32
 """Scenes in one file."""
-SCENE_FRAMES = 32
+SCENE_FRAMES = 24
 CLIP_FRAMES = 12
 MOTION_FRAMES = 4
 

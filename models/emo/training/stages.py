@@ -102,7 +102,9 @@ def batch_of(
     spreads = spread.map(rows["face"], side)
     weight = torch.ones(count, 1, 1, side, side)
     for i in range(count):
-        fill(weight[i, 0, 0], tuple(rows["face"][i].tolist()), 2.0)
+        left, top, right, bottom = rows["face"][i].tolist()
+        fill(weight[i, 0, 0], (left, top, right, bottom), 2.0)
+        fill(weight[i, 0, 0], (left, top + 0.2 * (bottom - top), right, top + 0.6 * (bottom - top)), 4.0)  # eyes, brows
         fill(weight[i, 0, 0], tuple(rows["mouth"][i].tolist()), 8.0)
     if kind == "crop":
         half, pixels = side // 2, size.image // side

@@ -49,7 +49,7 @@ def test_a_pose_survives_the_way_through_an_array() -> None:
     assert (
         *("open", "wide", "round", "teeth", "tongue", "press", "tuck", "yaw", "pitch", "roll"),
         *("shift_x", "shift_y", "blink", "gaze_x", "gaze_y", "brow", "smile"),
-        *("widen", "body_x", "body_y", "body_roll"),
+        *("widen", "inner_brow", "body_x", "body_y", "body_roll", "hair_x"),
     ) == POSE_FIELDS
 
 

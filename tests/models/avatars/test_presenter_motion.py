@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.avatars.drawing import POSE_FIELDS
 from models.avatars.motion import (
     MAX_PITCH,
     MAX_ROLL,
@@ -178,7 +179,7 @@ def moved(amplitude: float, seed: int = 1, seconds: float = 12) -> np.ndarray:
 def test_motion_is_a_full_pose_a_frame_that_starts_near_the_reference() -> None:
     mouth = mouth_track(said("m", "a", "m", "a"), 2.0, FPS)
     track = motion_track(speech(2), RATE, mouth, FPS, idle(50, 0), 1.0)
-    assert track.shape == (50, 21) and track.dtype == np.float32
+    assert track.shape == (50, 23) and track.dtype == np.float32
     assert np.array_equal(track[:, :7], mouth)
     assert np.abs(track[0, 7:10]).max() < 0.5
     assert np.abs(track[0, 10:]).max() < 0.05
@@ -210,7 +211,7 @@ def test_a_larger_amplitude_turns_the_head_faster() -> None:
 
 
 def test_head_speed_is_in_degrees_a_second() -> None:
-    poses = np.zeros((50, 21), np.float32)
+    poses = np.zeros((50, 23), np.float32)
     poses[:, 7] = np.arange(50) * 3 / FPS
     poses[:, 8] = np.arange(50) * 4 / FPS
     speed = head_speed(poses, FPS)
@@ -240,6 +241,13 @@ def test_a_listener_breathes_and_blinks_but_does_not_speak() -> None:
 
 def test_shoulders_follow_the_head_with_a_lag() -> None:
     track = moved(1.0)
-    yaw, body = np.sin(np.radians(track[:, 7])), track[:, 18] - 0.4 * track[:, 10]
+    yaw, body = np.sin(np.radians(track[:, 7])), track[:, POSE_FIELDS.index("body_x")] - 0.4 * track[:, 10]
     lags = [np.corrcoef(yaw[: len(yaw) - k], body[k:])[0, 1] for k in range(12)]
     assert 2 <= int(np.argmax(lags)) <= 8
+
+
+def test_hanging_hair_stays_behind_while_the_head_turns() -> None:
+    track = moved(1.0)
+    turning, hair = np.gradient(track[:, 7]), track[:, POSE_FIELDS.index("hair_x")]
+    assert np.corrcoef(turning, hair)[0, 1] < -0.5
+    assert 0.002 < np.abs(hair).max() < 0.03

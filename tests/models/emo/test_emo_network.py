@@ -10,7 +10,7 @@ from models.emo import networks
 from models.emo.attention import Conditioning, motion_blocks, transformer_blocks
 from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
 from models.emo.backbone import no_motion
-from models.emo.codec import moved, window, windowed_patches
+from models.emo.codec import POSE, moved, window, windowed_patches
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
 from models.emo.pipeline import EMOPipeline
@@ -155,7 +155,7 @@ def test_the_codec_moves_pixels_by_hundredths_of_the_side():
 def test_a_displacement_settles_on_what_a_head_can_do():
     codec = networks.codec(networks.TINY)
     torch.nn.init.normal_(codec.movements)
-    possible = codec.displacement(torch.randn(3, 5))
+    possible = codec.displacement(torch.randn(3, len(POSE)))
     assert torch.allclose(codec.settled(possible), possible, atol=1e-4)
     noise = torch.randn(3, 2, 4, 4)
     assert codec.settled(noise).norm() < noise.norm()
