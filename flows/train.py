@@ -7,8 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
+
+if TYPE_CHECKING:
+    from models.emo.denoising import Spread
 
 Progress = Callable[[str, float], None]
 
@@ -89,14 +93,19 @@ def train_stages(run: Path, plan: dict[str, int], size: str) -> Path:
     from models.emo import networks
     from models.emo.audio import MelAudioEncoder
     from models.emo.codec import PortraitCodec
-    from models.emo.training.checkpoint import save_checkpoint
+    from models.emo.training.checkpoint import assembled, save_checkpoint
     from models.emo.training.plan import Plan
     from models.emo.training.stages import train_stages as train_parts
+    from models.emo.training.strips import write_strip
 
     codec = PortraitCodec.from_pretrained(run / "codec").eval()
     encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
+
+    def look(stage: str, step: int, parts: dict[str, Any], scale: list[float], spread: "Spread") -> None:
+        write_strip(assembled(parts, codec, encoder, scale, spread), run / "strips" / f"{stage}-{step:06d}.png")
+
     parts, scale, spread = train_parts(
-        run, Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share)
+        run, Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share), look=look
     )
     folder = run / "checkpoint"
     save_checkpoint(parts, codec, encoder, scale, spread, folder)

@@ -13,6 +13,27 @@ from models.emo.audio import MelAudioEncoder
 from models.emo.autoencoder import AutoencoderCodec
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread
+from models.emo.pipeline import EMOPipeline
+
+
+def assembled(
+    parts: dict[str, Any],
+    codec: PortraitCodec | AutoencoderCodec,
+    encoder: MelAudioEncoder,
+    scale: list[float],
+    spread: Spread,
+    steps: int = 1,
+) -> EMOPipeline:
+    """The networks, trained or in training, as a pipeline."""
+    return EMOPipeline(
+        codec=codec,
+        audio_encoder=encoder,
+        **parts,
+        image_size=codec.stride * parts["backbone"].config.sample_size,
+        steps=steps,
+        latent_scale=scale,
+        latent_spread=asdict(spread),
+    )
 
 
 def save_checkpoint(
@@ -29,17 +50,7 @@ def save_checkpoint(
     Args:
         steps: denoising steps that it takes unless asked otherwise.
     """
-    from models.emo.pipeline import EMOPipeline
-
-    pipeline = EMOPipeline(
-        codec=codec,
-        audio_encoder=encoder,
-        **parts,
-        image_size=codec.stride * parts["backbone"].config.sample_size,
-        steps=steps,
-        latent_scale=scale,
-        latent_spread=asdict(spread),
-    )
+    pipeline = assembled(parts, codec, encoder, scale, spread, steps)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     pipeline.to(torch.float16).save_pretrained(aside)
     pipeline.to(torch.float32)

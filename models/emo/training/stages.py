@@ -32,6 +32,12 @@ GATE = 0.3
 """By how much the correlation of mouths with their own sound must exceed that with another's, at the end of the crops."""
 
 
+LOOK_EVERY = 250
+"""Steps between two sample strips."""
+Look = Callable[[str, int, dict[str, Any], list[float], Spread], None]
+"""Stage, step, networks and scheduler, latent scale and spread."""
+
+
 class AudioIgnoredError(RenderError):
     """Training that does not listen; going on would be a waste."""
 
@@ -236,8 +242,14 @@ def train_stages(
     size: networks.Size = networks.STARTER,
     progress: Callable[[str, float], None] | None = None,
     device: torch.device | str = "cpu",
+    look: Look | None = None,
 ) -> tuple[dict[str, Any], list[float], Spread]:
-    """The three stages, on the shards that `write_shards` has made or is making."""
+    """The three stages, on the shards that `write_shards` has made or is making.
+
+    Args:
+        progress: is told the stage and its share done.
+        look: is shown the networks every `LOOK_EVERY` steps.
+    """
     device = torch.device(device)
     torch.manual_seed(2)
     built = networks.networks(size, encoder)
@@ -285,6 +297,8 @@ def train_stages(
             with mixed_precision(device):
                 loss = step_loss(parts, scheduler, batch, rng, kind)
             stage.update(loss, **figures)
+            if look and (stage.step % LOOK_EVERY == 0 or stage.done):
+                look(name, stage.step, {**dict(parts.items()), "scheduler": scheduler}, scale.tolist(), spread)
             if progress:
                 progress(name, stage.step / stage.steps)
         stage.finish()

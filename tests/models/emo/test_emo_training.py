@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.emo import corpus, networks
 from models.emo.audio import MelAudioEncoder
 from models.emo.pipeline import EMOPipeline
 from models.emo.training import hearing, stage
-from models.emo.training.checkpoint import save_checkpoint
+from models.emo.training.checkpoint import assembled, save_checkpoint
 from models.emo.training.codec import train_codec
 from models.emo.training.plan import Plan
 from models.emo.training.scenes import write_shards
 from models.emo.training.stages import train_stages
+from models.emo.training.strips import write_strip
 
 PLAN = Plan(
     utterances=4,
@@ -47,9 +49,23 @@ def run(tmp_path_factory):
     encoder = hearing.train_audio_encoder(folder, PLAN.utterances, PLAN.audio_steps)
     codec = train_codec(folder, PLAN, networks.TINY)
     write_shards(folder, range(1), codec, encoder, networks.TINY)
-    parts, scale, spread = train_stages(folder, PLAN, encoder, networks.TINY)
+
+    def look(stage, step, networks_now, scale, spread):
+        pipeline = assembled(networks_now, codec, encoder, scale, spread)
+        write_strip(pipeline, folder / "strips" / f"{stage}-{step}.png")
+
+    parts, scale, spread = train_stages(folder, PLAN, encoder, networks.TINY, look=look)
     save_checkpoint(parts, codec, encoder, scale, spread, folder / "checkpoint")
     return folder
+
+
+def test_every_stage_leaves_a_sample_strip(run):
+    strips = sorted((run / "strips").iterdir())
+    assert [path.name.split("-")[0] for path in strips] == ["crop", "image", "speed", "video"]
+    rows = np.asarray(Image.open(strips[0])).reshape(2, 64, 9, 64, 3)
+    truth, made = rows[0].astype(int), rows[1].astype(int)
+    assert np.abs(np.diff(truth, axis=1)).max() > 50  # somebody speaks
+    assert 0 < np.abs(made - truth).mean() < 60  # and the portrait is there
 
 
 def test_a_run_leaves_a_checkpoint_that_generates(run):
