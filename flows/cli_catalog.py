@@ -204,17 +204,27 @@ def check(json: JsonOption = False) -> None:
 def presenters(
     sheet: Annotated[Path, typer.Option(help="PNG file to write.")],
     columns: Annotated[int, typer.Option(min=1, max=24, help="Portraits in a row.")] = 6,
+    emotion: Annotated[
+        str, typer.Option(help="What they feel: neutral, joy, concern, anger, surprise, or all, one after the other.")
+    ] = "neutral",
 ) -> None:
     """Draw the starter cast on one sheet."""
     from models.avatars.drawing import sheet as draw_sheet
+    from models.avatars.emotion import EMOTIONS, pose_of
     from models.avatars.presenters import STARTER_CAST
+
+    if emotion not in (*EMOTIONS, "all"):
+        raise InputError(f"--emotion {emotion}: there is no such emotion; choose one of {', '.join(EMOTIONS)}, all.")
+    shown = EMOTIONS if emotion == "all" else (emotion,)
+    people = [presenter for presenter in STARTER_CAST for _ in shown]
+    poses = [pose_of(one) for one in shown] * len(STARTER_CAST)  # type: ignore[arg-type]
 
     if sheet.suffix.lower() != ".png":
         raise InputError(f"--sheet {sheet}: the sheet is a PNG picture; give it a name that ends in .png.")
     try:
         sheet.parent.mkdir(parents=True, exist_ok=True)
         draft = sheet.with_name(f".{sheet.name}")
-        draw_sheet(STARTER_CAST, draft, columns=columns)
+        draw_sheet(people, draft, columns=columns, poses=poses)
         draft.replace(sheet)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{sheet}: cannot be written ({error}); choose another place.") from None

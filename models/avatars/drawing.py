@@ -49,7 +49,7 @@ class Pose:
     brow: float = 0.0
     """-1 lowered, 1 raised."""
     smile: float = 0.0
-    """-1..1 around the friendly smile of rest."""
+    """Around the friendly smile of rest: 1.5 is a broad one, -2 corners drawn down."""
     widen: float = 0.0
     """-1 eyes narrowed, 1 wide open."""
     inner_brow: float = 0.0

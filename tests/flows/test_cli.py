@@ -59,6 +59,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
         (("catalog", "consent", "revoke", "4711"), ("4711",)),
         (("catalog", "list", "--where", "tall"), ("TRAIT=VALUE",)),
         (("catalog", "presenters", "--sheet", "cast.jpg"), ("cast.jpg", ".png")),
+        (("catalog", "presenters", "--sheet", "cast.png", "--emotion", "boredom"), ("boredom", "joy")),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_1(
@@ -90,7 +91,7 @@ def test_the_catalog_is_seeded_and_can_be_looked_at(portrayal: Callable[..., Any
     assert slug in portrayal("catalog", "list").out
     assert "Consents" in portrayal("catalog", "show", slug).out
     assert portrayal("catalog", "check").code == 0
-    assert portrayal("catalog", "presenters", "--sheet", tmp_path / "cast.png").code == 0
+    assert portrayal("catalog", "presenters", "--sheet", tmp_path / "cast.png", "--emotion", "joy").code == 0
     assert (tmp_path / "cast.png").read_bytes().startswith(b"\x89PNG")
 
 
