@@ -6,13 +6,15 @@ A presenter is a value. Nothing here draws; `drawing.draw` does.
 import re
 import unicodedata
 import zlib
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 
 Age = Literal["young", "adult", "senior"]
 Presentation = Literal["feminine", "masculine", "neutral"]
+_Option = TypeVar("_Option")
 
 SKINS: dict[str, str] = {
     "porcelain": "#f8dccb",
@@ -64,11 +66,21 @@ HAIR_STYLES: tuple[str, ...] = (
     "bun",
     "ponytail",
 )
-_FEMININE_HAIR = ("bob", "bob fringe", "long straight", "long wavy", "long curly", "bun", "ponytail", "pixie", "afro")
-_MASCULINE_HAIR = ("bald", "buzz", "crop", "quiff", "side part", "curly top", "afro", "receding")
-_NEUTRAL_HAIR = ("pixie", "crop", "curly top", "bob", "afro", "quiff", "bun", "side part", "buzz")
+_HAIR_OF = {
+    "feminine": ("bob", "bob fringe", "long straight", "long wavy", "long curly", "bun", "ponytail", "pixie", "afro"),
+    "masculine": ("bald", "buzz", "crop", "quiff", "side part", "curly top", "afro", "receding"),
+    "neutral": ("pixie", "crop", "curly top", "bob", "afro", "quiff", "bun", "side part", "buzz"),
+}
+_NOT_UNDER_A_CAP = ("afro", "bun", "quiff", "curly top", "bald", "receding")
 
 HEAD_COVERINGS: tuple[str, ...] = ("none", "hijab", "turban", "headwrap", "beanie", "cap")
+_COVERINGS_OF = {
+    "feminine": ("hijab", "hijab", "headwrap", "beanie"),
+    "masculine": ("turban", "turban", "cap", "beanie"),
+    "neutral": ("beanie", "cap", "headwrap"),
+}
+_TONES_OF_COVERING = {"headwrap": range(5, len(SKINS)), "turban": range(4, 10)}
+"""Positions in SKINS; a covering that is not here goes with all of them."""
 GLASSES: tuple[str, ...] = ("none", "round", "square")
 FACIAL_HAIR: tuple[str, ...] = ("none", "stubble", "moustache", "goatee", "short beard", "full beard")
 EARRINGS: tuple[str, ...] = ("none", "stud", "hoop", "drop")
@@ -84,6 +96,11 @@ CLOTHING: tuple[str, ...] = (
     "kurta",
     "blouse",
 )
+_CLOTHING_OF = {
+    "feminine": ("tee", "v-neck", "shirt", "blazer", "turtleneck", "hoodie", "cardigan", "blouse", "kurta"),
+    "masculine": ("tee", "v-neck", "shirt", "blazer", "suit", "turtleneck", "hoodie", "cardigan", "kurta"),
+    "neutral": ("tee", "v-neck", "shirt", "blazer", "turtleneck", "hoodie", "cardigan", "kurta"),
+}
 CLOTH_COLOURS: dict[str, str] = {
     "navy": "#2c3e5f",
     "teal": "#2a7f86",
@@ -189,53 +206,187 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
-def random_presenter(rng: np.random.Generator) -> Presenter:
-    """A presenter with traits that go together. The same generator state gives the same presenter."""
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "age": get_args(Age),
+    "presentation": get_args(Presentation),
+    "skin": tuple(SKINS),
+    "hair": HAIR_STYLES,
+    "hair_colour": tuple(HAIR_COLOURS),
+    "head_covering": HEAD_COVERINGS,
+    "covering_colour": tuple(CLOTH_COLOURS),
+    "glasses": GLASSES,
+    "frame_colour": tuple(CLOTH_COLOURS),
+    "facial_hair": FACIAL_HAIR,
+    "earrings": EARRINGS,
+    "clothing": CLOTHING,
+    "cloth_colour": tuple(CLOTH_COLOURS),
+    "accent_colour": tuple(CLOTH_COLOURS),
+    "background": tuple(BACKGROUNDS),
+    "eye_colour": tuple(EYE_COLOURS),
+}
+"""The values of every field of Presenter that has a list of them."""
 
-    def pick(options: tuple[str, ...] | list[str], weights: list[float] | None = None) -> str:
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _require_value(field: str, value: Any) -> None:
+    """Raises ValueError if a presenter's `field` cannot be `value`."""
+    if field in _CHOICES:
+        fine, allowed = isinstance(value, str) and value in _CHOICES[field], f"one of {', '.join(_CHOICES[field])}"
+    elif field == "slug":
+        fine = isinstance(value, str) and value != "" and value == slug_of(value)
+        allowed = "lower-case ASCII words joined by dashes"
+    elif field == "name":
+        fine, allowed = isinstance(value, str) and value.strip() != "", "text that is not blank"
+    elif field == "languages":
+        fine = isinstance(value, tuple) and all(isinstance(tag, str) and tag for tag in value)
+        allowed = "a tuple of BCP 47 languages"
+    elif field in ("parted_left", "freckles"):
+        fine, allowed = isinstance(value, bool), "True or False"
+    elif field == "detail":
+        fine = isinstance(value, int) and _is_number(value, 0, (1 << 30) - 1)
+        allowed = "a whole number from 0 to 1073741823"
+    else:
+        fine, allowed = _is_number(value, -1, 1), "a number from -1 to 1"
+    if not fine:
+        raise ValueError(f"a presenter's {field} cannot be {value!r}: it must be {allowed}.")
+
+
+def _require_traits(traits: dict[str, Any]) -> None:
+    """Raises ValueError if one of these is not a field of Presenter, or has a value which that field cannot have."""
+    known = [field.name for field in fields(Presenter)]
+    for field, value in traits.items():
+        if field not in known:
+            raise ValueError(f"a presenter has no '{field}' that could be {value!r}: it has {', '.join(known)}.")
+        _require_value(field, value)
+
+
+def _narrow(options: Sequence[_Option], fits: Callable[[_Option], bool]) -> list[_Option]:
+    """The options that fit; all of them if none does."""
+    return [option for option in options if fits(option)] or list(options)
+
+
+def _ages(fixed: dict[str, Any]) -> list[str]:
+    """The ages that go with the fixed traits."""
+    if "age" in fixed:
+        return [fixed["age"]]
+    ages = list(get_args(Age))
+    if fixed.get("hair") == "receding":
+        ages = _narrow(ages, lambda age: age != "young")
+    colour = fixed.get("hair_colour", "dark brown")
+    if colour in GREYS:
+        return _narrow(ages, lambda age: age == "senior" or (age == "adult" and colour == "grey"))
+    return ages if colour == "dark brown" else _narrow(ages, lambda age: age != "senior")
+
+
+def _presentations(fixed: dict[str, Any]) -> list[str]:
+    """The presentations that go with the fixed traits."""
+    if "presentation" in fixed:
+        return [fixed["presentation"]]
+    found = list(get_args(Presentation))
+    if fixed.get("facial_hair", "none") != "none":
+        found = _narrow(found, lambda one: one == "masculine")
+    if fixed.get("earrings", "none") != "none":
+        found = _narrow(found, lambda one: one != "masculine")
+    if fixed.get("head_covering", "none") != "none":
+        found = _narrow(found, lambda one: fixed["head_covering"] in _COVERINGS_OF[one])
+    if "hair" in fixed:
+        found = _narrow(found, lambda one: fixed["hair"] in _HAIR_OF[one])
+    if "clothing" in fixed:
+        found = _narrow(found, lambda one: fixed["clothing"] in _CLOTHING_OF[one])
+    return found
+
+
+def _hair_colours(tone: int) -> tuple[str, ...]:
+    """The colours of hair, not yet grey, that go with a skin: its position in SKINS."""
+    if tone <= 3:
+        return tuple(HAIR_COLOURS)[:9]
+    return ("black", "soft black", "dark brown", "brown", "chestnut")[: 5 if tone <= 5 else 3]
+
+
+def _suits_tone(hair: str, tone: int) -> bool:
+    return not (hair == "afro" and tone < 6) and not (hair in ("long straight", "bob fringe") and tone > 9)
+
+
+def _tones(fixed: dict[str, Any]) -> list[int]:
+    """Positions in SKINS of the skins that go with the fixed traits."""
+    tones = list(range(len(SKINS)))
+    if "skin" in fixed:
+        return [list(SKINS).index(fixed["skin"])]
+    if fixed.get("head_covering") in _TONES_OF_COVERING:
+        tones = _narrow(tones, lambda tone: tone in _TONES_OF_COVERING[fixed["head_covering"]])
+    if "hair" in fixed:
+        tones = _narrow(tones, lambda tone: _suits_tone(fixed["hair"], tone))
+    if "hair_colour" in fixed and fixed["hair_colour"] not in GREYS:
+        tones = _narrow(tones, lambda tone: fixed["hair_colour"] in _hair_colours(tone))
+    if fixed.get("freckles") or fixed.get("eye_colour") in ("green", "blue", "grey"):
+        tones = _narrow(tones, lambda tone: tone <= 3)
+    return tones
+
+
+def _coverings(presentation: str, tones: list[int], fixed: dict[str, Any]) -> list[str]:
+    """The head coverings that chance may add to the fixed traits: none that hides hair or earrings which are fixed."""
+    found = [c for c in _COVERINGS_OF[presentation] if any(t in _TONES_OF_COVERING.get(c, tones) for t in tones)]
+    if "hair" in fixed or "hair_colour" in fixed:
+        found = [c for c in found if c in ("cap", "beanie") and fixed.get("hair") not in _NOT_UNDER_A_CAP]
+    return [c for c in found if not (c == "hijab" and fixed.get("earrings", "none") != "none")]
+
+
+def random_presenter(rng: np.random.Generator, **fixed: Any) -> Presenter:
+    """A presenter with traits that go together. The same generator state gives the same presenter.
+
+    Args:
+        rng: where chance comes from.
+        **fixed: fields of Presenter and their values, which are kept. What is left to chance goes with them wherever
+            anything does: `presentation="feminine"` alone gives no beard, `hair="afro"` alone no light skin.
+
+    Raises:
+        ValueError: a name is not a field of Presenter, or a value is not one that its field can have.
+    """
+    _require_traits(fixed)
+
+    def pick(options: Sequence[str], weights: list[float] | None = None) -> str:
         p = None if weights is None else np.asarray(weights) / np.sum(weights)
         return str(options[int(rng.choice(len(options), p=p))])
 
     def trait(scale: float = 0.6) -> float:
         return round(float(np.clip(rng.normal(0, scale), -1, 1)), 3)
 
-    age = pick(["young", "adult", "senior"], [0.38, 0.4, 0.22])
-    presentation = pick(["feminine", "masculine", "neutral"], [0.45, 0.43, 0.12])
-    skins = list(SKINS)
-    tone = int(rng.integers(len(skins)))
-    covering = "none"
-    if rng.random() < 0.18:
-        options = {
-            "feminine": ["hijab", "hijab", "headwrap", "beanie"],
-            "masculine": ["turban", "turban", "cap", "beanie"],
-            "neutral": ["beanie", "cap", "headwrap"],
-        }
-        covering = pick(options[presentation])
-        if covering == "headwrap":
-            tone = max(tone, 5)
-        if covering == "turban":
-            tone = int(np.clip(tone, 4, 9))
-    styles = {"feminine": _FEMININE_HAIR, "masculine": _MASCULINE_HAIR, "neutral": _NEUTRAL_HAIR}[presentation]
+    ages = _ages(fixed)
+    age = pick(ages, [{"young": 0.38, "adult": 0.4, "senior": 0.22}[one] for one in ages])
+    presentations = _presentations(fixed)
+    presentation = pick(
+        presentations, [{"feminine": 0.45, "masculine": 0.43, "neutral": 0.12}[p] for p in presentations]
+    )
+    tones = _tones(fixed)
+    tone = tones[int(rng.integers(len(tones)))]
+    covering = fixed.get("head_covering", "none")
+    if "head_covering" not in fixed and rng.random() < 0.18:
+        coverings = _coverings(presentation, tones, fixed)
+        covering = pick(coverings) if coverings else "none"
+    if covering in _TONES_OF_COVERING:
+        suited = _narrow(tones, lambda one: one in _TONES_OF_COVERING[covering])
+        tone = min(suited, key=lambda one: abs(one - tone))
     allowed = [
         s
-        for s in styles
-        if not (s == "afro" and tone < 6)
+        for s in _HAIR_OF[presentation]
+        if _suits_tone(s, tone)
         and not (s == "receding" and age == "young")
         and not (s == "bald" and age == "young" and rng.random() < 0.7)
-        and not (s in ("long straight", "bob fringe") and tone > 9)
-        and not (covering in ("cap", "beanie") and s in ("afro", "bun", "quiff", "curly top", "bald", "receding"))
+        and not (s == "bald" and "hair_colour" in fixed)
+        and not (covering in ("cap", "beanie") and s in _NOT_UNDER_A_CAP)
     ]
-    hair = pick(allowed)
-    if age == "senior":
+    hair = fixed.get("hair") or pick(allowed)
+    if "hair_colour" in fixed:
+        colour = fixed["hair_colour"]
+    elif age == "senior":
         colour = pick(["grey", "silver", "white", "dark brown"], [0.35, 0.35, 0.22, 0.08])
     elif age == "adult" and rng.random() < 0.08:
         colour = "grey"
-    elif tone <= 3:
-        colour = pick(list(HAIR_COLOURS)[:9])
-    elif tone <= 5:
-        colour = pick(["black", "soft black", "dark brown", "brown", "chestnut"])
     else:
-        colour = pick(["black", "soft black", "dark brown"], [0.5, 0.3, 0.2])
+        colour = pick(_hair_colours(tone), [0.5, 0.3, 0.2] if tone > 5 else None)
     facial = "none"
     if presentation == "masculine" and rng.random() < (0.3 if age == "young" else 0.6):
         facial = pick(["stubble", "moustache", "goatee", "short beard", "full beard"], [3, 1.2, 1, 3, 2])
@@ -245,12 +396,7 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
     earrings = "none"
     if presentation != "masculine" and covering != "hijab" and rng.random() < 0.55:
         earrings = pick(["stud", "drop"] if long_hair else ["stud", "hoop", "drop"])
-    clothes = {
-        "feminine": ["tee", "v-neck", "shirt", "blazer", "turtleneck", "hoodie", "cardigan", "blouse", "kurta"],
-        "masculine": ["tee", "v-neck", "shirt", "blazer", "suit", "turtleneck", "hoodie", "cardigan", "kurta"],
-        "neutral": ["tee", "v-neck", "shirt", "blazer", "turtleneck", "hoodie", "cardigan", "kurta"],
-    }[presentation]
-    cloth = pick(list(CLOTH_COLOURS))
+    cloth = fixed.get("cloth_colour") or pick([c for c in CLOTH_COLOURS if c != fixed.get("accent_colour")])
     accent = pick([c for c in CLOTH_COLOURS if c != cloth])
     if tone <= 3:
         eye = pick(list(EYE_COLOURS))
@@ -258,12 +404,12 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
         eye = pick(["dark brown", "brown", "hazel"], [0.55, 0.4, 0.05])
     glasses = "none" if rng.random() > (0.5 if age == "senior" else 0.27) else pick(["round", "square"])
     detail = int(rng.integers(1 << 30))
-    return Presenter(
+    drawn = Presenter(
         slug=f"presenter-{detail:08x}",
         name=f"Presenter {detail:08x}",
         age=age,  # type: ignore[arg-type]
         presentation=presentation,  # type: ignore[arg-type]
-        skin=skins[tone],
+        skin=list(SKINS)[tone],
         hair=hair,
         hair_colour=colour,
         head_covering=covering,
@@ -272,7 +418,7 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
         frame_colour=pick(["charcoal", "navy", "brick", "mustard"], [5, 2, 1.5, 1]),
         facial_hair=facial,
         earrings=earrings,
-        clothing=pick(clothes),
+        clothing=pick(_CLOTHING_OF[presentation]),
         cloth_colour=cloth,
         accent_colour=accent,
         background=pick(list(BACKGROUNDS)),
@@ -291,6 +437,7 @@ def random_presenter(rng: np.random.Generator) -> Presenter:
         detail=detail,
         freckles=bool(tone <= 3 and rng.random() < 0.2),
     )
+    return replace(drawn, **fixed)
 
 
 def _cast(
