@@ -1,9 +1,10 @@
 """Frames to latents and back, next to a portrait: the codec of the starter.
 
-A general autoencoder spends nearly everything on what all frames of a person share. This one writes down only what changed:
-how far the portrait's pixels moved, on a coarse grid, and what moving them does not explain, such as the inside of the mouth,
-in overlapping windowed patches on their principal components. The latents of the portrait itself are exactly zero, so
-whatever is still keeps the portrait's own pixels, and what moved with the head keeps their sharpness. See
+A general autoencoder spends nearly everything on what all frames of a person share. This one writes down only what changed.
+A head that turns is the portrait with its pixels moved, so two latent channels say how far each place has moved, on a coarse
+grid; what the face does (mouth, eyes, brows) is written as it would be if the head had not moved, in overlapping windowed
+patches on their principal components, so that one mouth has the same latents wherever the head looks. The latents of the
+portrait itself are exactly zero: what is still keeps the portrait's own pixels, and what moves their sharpness. See
 docs/decisions/0002-a-codec-that-sees-the-portrait.md.
 """
 
@@ -54,12 +55,22 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         appearance_channels: int = 48,
         grid: int = 16,
         pose: tuple[str, ...] = POSE,
+        own_places: int = 0,
+        stilled: bool = False,
     ):
+        """
+        Args:
+            own_places: how many places of the grid have components of their own, such as those of mouth and eyes.
+            stilled: changes are written as if the head had not moved; else where they are seen.
+        """
         super().__init__()
         side = 2 * STRIDE
         self.changes = nn.Parameter(torch.randn(latent_channels - 2, 3, side, side) / side)
         self.appearances = nn.Parameter(torch.randn(appearance_channels, 3, side, side) / side)
         self.movements = nn.Parameter(torch.zeros(len(pose), 2, grid, grid))
+        if own_places:
+            self.own = nn.Parameter(torch.randn(own_places, latent_channels - 2, 3 * side * side) / side)
+            self.register_buffer("places", torch.arange(own_places))
         self.register_buffer("window", window().contiguous(), persistent=False)
 
     def appearance(self, portrait: Tensor) -> Tensor:
@@ -83,14 +94,40 @@ class PortraitCodec(ModelMixin, ConfigMixin):
 
     def encode(self, frames: Tensor, portrait: Tensor, displacement: Tensor) -> Tensor:
         """Latents of frames whose heads have moved by `displacement` (B, 2, h, w). `portrait` has B rows, or one for all."""
-        portrait = portrait.expand(len(frames), -1, -1, -1)
-        return torch.cat([displacement, self._analyse(frames - moved(portrait, displacement), self.changes)], 1)
+        if self.config.stilled:
+            change = moved(frames, undoing(displacement, frames.shape[-1])) - portrait
+        else:
+            portrait = portrait.expand(len(frames), -1, -1, -1)
+            change = frames - moved(portrait, enlarged(displacement, frames.shape[-1]))
+        latents = self._analyse(change, self.changes)
+        if self.config.own_places:
+            patches = windowed_patches(change)[:, self.places]
+            latents.flatten(2)[:, :, self.places] = torch.einsum("bkd,kcd->bck", patches, self.own)
+        return torch.cat([displacement, latents], 1)
 
     def decode(self, latents: Tensor, portrait: Tensor) -> Tensor:
         """Frames (B, 3, H, W). `portrait` has B rows, or one for all."""
-        portrait = portrait.expand(len(latents), -1, -1, -1)
-        change = F.conv_transpose2d(latents[:, 2:], self.changes * self.window, stride=STRIDE, padding=STRIDE // 2)
-        return moved(portrait, self.settled(latents[:, :2])) + change
+        size = portrait.shape[-1]
+        displacement = enlarged(self.settled(latents[:, :2]), size)
+        if self.config.stilled:
+            return moved(portrait + self._synthesised(latents[:, 2:]), displacement)
+        return moved(portrait.expand(len(latents), -1, -1, -1), displacement) + self._synthesised(latents[:, 2:])
+
+    def _synthesised(self, latents: Tensor) -> Tensor:
+        """Changes (B, 3, H, W) of coefficients (B, C, h, w)."""
+        side = 2 * STRIDE
+        if not self.config.own_places:
+            return F.conv_transpose2d(latents, self.changes * self.window, stride=STRIDE, padding=STRIDE // 2)
+        shared = latents.flatten(2).clone()
+        shared[:, :, self.places] = 0
+        change = F.conv_transpose2d(
+            shared.view_as(latents), self.changes * self.window, stride=STRIDE, padding=STRIDE // 2
+        )
+        patches = latents.new_zeros(len(latents), 3 * side * side, shared.shape[-1])
+        own = torch.einsum("bck,kcd->bdk", latents.flatten(2)[:, :, self.places], self.own)
+        patches[:, :, self.places] = own * self.window.reshape(1, -1, 1)
+        size = latents.shape[-1] * STRIDE
+        return change + F.fold(patches, (size, size), side, stride=STRIDE, padding=STRIDE // 2)
 
     def settled(self, displacement: Tensor) -> Tensor:
         """The nearest displacement (B, 2, h, w) that some head pose gives: a head turns as a whole, it does not wobble."""
@@ -102,12 +139,25 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         return F.conv2d(images, components * self.window, stride=STRIDE, padding=STRIDE // 2)
 
 
-def moved(portrait: Tensor, displacement: Tensor) -> Tensor:
-    """The portrait (B, 3, H, W) with every pixel taken from where (B, 2, h, w) points: hundredths of the side, from its place."""
-    height, width = portrait.shape[-2:]
-    smooth = F.interpolate(displacement, size=(height, width), mode="bicubic", align_corners=False)
-    offset = smooth.permute(0, 2, 3, 1) * 0.02  # a side is 2 long in grid_sample's coordinates
-    y = (torch.arange(height, device=portrait.device, dtype=portrait.dtype) + 0.5) * 2 / height - 1
-    x = (torch.arange(width, device=portrait.device, dtype=portrait.dtype) + 0.5) * 2 / width - 1
+def enlarged(displacement: Tensor, size: int) -> Tensor:
+    """(B, 2, h, w) to (B, 2, size, size), smoothly."""
+    return F.interpolate(displacement, size=(size, size), mode="bicubic", align_corners=False)
+
+
+def undoing(displacement: Tensor, size: int) -> Tensor:
+    """The displacement (B, 2, size, size) that undoes `moved` by `enlarged(displacement)`, by fixed-point iteration."""
+    forth = enlarged(displacement, size)
+    back = -forth
+    for _ in range(4):
+        back = -moved(forth, back)
+    return back
+
+
+def moved(pictures: Tensor, displacement: Tensor) -> Tensor:
+    """(B, C, H, W) with every pixel taken from where (B, 2, H, W) points: hundredths of the side, from its place."""
+    height, width = pictures.shape[-2:]
+    offset = displacement.permute(0, 2, 3, 1) * 0.02  # a side is 2 long in grid_sample's coordinates
+    y = (torch.arange(height, device=pictures.device, dtype=pictures.dtype) + 0.5) * 2 / height - 1
+    x = (torch.arange(width, device=pictures.device, dtype=pictures.dtype) + 0.5) * 2 / width - 1
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-    return F.grid_sample(portrait, grid + offset, padding_mode="border", align_corners=False)
+    return F.grid_sample(pictures, grid + offset, padding_mode="border", align_corners=False)

@@ -36,6 +36,8 @@ class Size:
     """Widths of an `AutoencoderKL`; none where the codec sees the portrait."""
     rate: float = 1.0
     """Learning rates, in those of the starter."""
+    own_places: int = 48
+    """Places of the latents with components of their own; see `PortraitCodec`."""
     steps: int = 1
     """Denoising steps unless asked otherwise."""
 
@@ -46,7 +48,7 @@ class Size:
 
 
 STARTER = Size()
-TINY = Size(image=64, latent_channels=4, appearance_channels=8, blocks=(16, 32), heads=2, tokens=16)
+TINY = Size(image=64, latent_channels=4, appearance_channels=8, blocks=(16, 32), heads=2, tokens=16, own_places=6)
 """For tests of the machinery: trains in seconds, and learns nothing."""
 
 EMO = Size(
@@ -99,7 +101,9 @@ def autoencoder(size: Size) -> AutoencoderKL:
 
 
 def codec(size: Size) -> PortraitCodec:
-    return PortraitCodec(size.latent_channels, size.appearance_channels, size.latent)
+    return PortraitCodec(
+        size.latent_channels, size.appearance_channels, size.latent, own_places=size.own_places, stilled=True
+    )
 
 
 def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, Any]:

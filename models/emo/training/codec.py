@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from models.avatars.drawing import POSE_FIELDS
 from models.emo import networks
-from models.emo.codec import POSE, STRIDE, PortraitCodec, leading_components, moved, windowed_patches
+from models.emo.codec import (
+    POSE,
+    STRIDE,
+    PortraitCodec,
+    enlarged,
+    leading_components,
+    moved,
+    undoing,
+    windowed_patches,
+)
 from models.emo.corpus import drawn, training_scene
 from models.emo.face_locator import face_mask
 from models.emo.training.plan import Plan
@@ -42,7 +51,7 @@ def train_codec(
         for i, row in enumerate(rows):
             fill(weight[i, 0], tuple(mouths[row].tolist()), 0.1)
         field = torch.einsum("bp,pchw->bchw", poses[rows, moments] / unit, codec.movements)
-        difference = (moved(portraits, field) - frames).abs() * weight
+        difference = (moved(portraits, enlarged(field, frames.shape[-1])) - frames).abs() * weight
         rough = _differences(codec.movements).square().mean() * 1e-3
         copied = ((portraits - frames).abs() * weight).mean().item()
         stage.update(difference.mean() + rough, moved=difference.mean().item(), copied=copied)
@@ -66,24 +75,49 @@ def _soft(images: Tensor) -> Tensor:
 def _components(
     codec: PortraitCodec, pictures: Tensor, faces: Tensor, poses: Tensor, size: networks.Size
 ) -> dict[str, Tensor]:
-    """The codec's two sets of components: of changes, those on the face counted three times, and of portraits."""
+    """The codec's components: of changes, those on the face counted three times; of the places where most changes, each its
+    own; and of portraits."""
     dimensions = 3 * (2 * STRIDE) ** 2
     change, still = (torch.zeros(dimensions, dimensions) for _ in range(2))
+    seen = []
     for row in range(0, len(pictures), max(1, len(pictures) // 220)):
         portrait = pictures[row, :1].float() / 127.5 - 1
         frames = pictures[row, 1:].float() / 127.5 - 1
-        left = frames - moved(portrait.expand_as(frames), codec.displacement(poses[row, 1:]))
+        stilled = moved(frames, undoing(codec.displacement(poses[row, 1:]), size.image))
+        patches = windowed_patches(stilled - portrait)
+        seen.append(patches.half())
         weight = 1 + 2 * face_mask(tuple(faces[row].tolist()), size.latent).reshape(1, -1, 1)
-        patches = (windowed_patches(left) * weight.sqrt()).flatten(0, 1)
+        patches = (patches * weight.sqrt()).flatten(0, 1)
         patches = patches[patches.square().mean(1) > 1e-5]
         change += patches.T @ patches
         patches = windowed_patches(portrait)[0]
         still += patches.T @ patches
     shape = (-1, 3, 2 * STRIDE, 2 * STRIDE)
-    return {
+    found = {
         "changes": leading_components(change, size.latent_channels - 2).view(shape),
         "appearances": leading_components(still, size.appearance_channels).view(shape),
     }
+    if size.own_places:
+        found["places"], found["own"] = _own_components(torch.cat(seen), size.own_places, size.latent_channels - 2)
+    return found
+
+
+def _own_components(patches: Tensor, places: int, count: int) -> tuple[Tensor, Tensor]:
+    """The `places` (K,) where (N, h * w, D) patches vary most, the liveliest first, and their `count` components (K, count, D).
+
+    A component's sign is free. It is chosen so that the places agree: what grows in the liveliest place grows in the others.
+    """
+    energy = patches.float().square().sum(2).mean(0)
+    chosen = energy.argsort(descending=True)[:places]
+    components, first = [], None
+    for place in chosen.tolist():
+        rows = patches[:, place].float()
+        basis = torch.svd_lowrank(rows, q=min(count + 10, *rows.shape), niter=4)[2][:, :count]
+        basis = F.pad(basis, (0, count - basis.shape[1]))
+        along = rows @ basis
+        first = along if first is None else first
+        components.append((basis * torch.where((along * first).sum(0) < 0, -1.0, 1.0)).T)
+    return chosen, torch.stack(components)
 
 
 def _differences(x: Tensor) -> Tensor:

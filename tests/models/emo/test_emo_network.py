@@ -10,7 +10,7 @@ from models.emo import networks
 from models.emo.attention import Conditioning, motion_blocks, transformer_blocks
 from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
 from models.emo.backbone import no_motion
-from models.emo.codec import POSE, moved, window, windowed_patches
+from models.emo.codec import POSE, PortraitCodec, enlarged, moved, window, windowed_patches
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
 from models.emo.pipeline import EMOPipeline
@@ -148,7 +148,7 @@ def test_the_codec_keeps_a_portrait_exactly_where_nothing_changes(pipeline):
 def test_the_codec_moves_pixels_by_hundredths_of_the_side():
     portrait = torch.zeros(1, 3, 100, 100)
     portrait[..., 50, 40] = 1.0
-    shifted = moved(portrait, torch.tensor([10.0, -5.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4))
+    shifted = moved(portrait, enlarged(torch.tensor([10.0, -5.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4), 100))
     assert shifted[0, 0].argmax() == 55 * 100 + 30
 
 
@@ -159,6 +159,45 @@ def test_a_displacement_settles_on_what_a_head_can_do():
     assert torch.allclose(codec.settled(possible), possible, atol=1e-4)
     noise = torch.randn(3, 2, 4, 4)
     assert codec.settled(noise).norm() < noise.norm()
+
+
+@pytest.mark.parametrize("stilled", [False, True])
+def test_places_with_components_of_their_own_hold_more(stilled):
+    """Frames whose changes are all of one kind in one place come back from the place's own component, and only there."""
+    torch.manual_seed(0)
+    codec = PortraitCodec(4, 8, 4, own_places=1, stilled=stilled)
+    codec.requires_grad_(False)
+    codec.places[0] = 5  # second row, second column: pixels 8 to 40
+    change = torch.zeros(1, 3, 64, 64)
+    change[..., 20:28, 20:28] = torch.randn(1, 3, 8, 8)
+    patch = windowed_patches(change)[0, 5]
+    codec.own.zero_()[0, 0] = patch / patch.norm()
+    codec.changes.zero_()
+    portrait, still = torch.rand(1, 3, 64, 64), torch.zeros(1, 2, 4, 4)
+    latents = codec.encode(portrait + change, portrait, still)
+    assert latents[0, 2, 1, 1] == pytest.approx(float(patch.norm()), rel=1e-4)
+    latents[0, 2, 1, 1] = 0
+    assert latents.abs().max() == 0
+    latents[0, 2, 1, 1] = patch.norm()
+    back = codec.decode(latents, portrait) - portrait
+    inside = torch.zeros(64, 64, dtype=torch.bool)
+    inside[8:40, 8:40] = True
+    assert back[..., ~inside].abs().max() < 1e-5
+    assert torch.nn.functional.cosine_similarity(back.flatten(), change.flatten(), dim=0) > 0.95
+
+
+def test_changes_are_written_as_if_the_head_had_not_moved():
+    """The same mark on a face has the same latents wherever the head is, and is back where the head is."""
+    torch.manual_seed(0)
+    codec = networks.codec(networks.TINY)
+    portrait = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), size=(64, 64), mode="bilinear")
+    marked = portrait.clone()
+    marked[..., 28:36, 28:36] += 0.8
+    field = torch.full((1, 2, 4, 4), 6.25)  # four pixels of 64
+    frame = moved(marked, enlarged(field, 64))
+    here = codec.encode(marked, portrait, torch.zeros(1, 2, 4, 4))[:, 2:]
+    there = codec.encode(frame, portrait, field)[:, 2:]
+    assert torch.nn.functional.cosine_similarity(here.flatten(), there.flatten(), dim=0) > 0.97
 
 
 def test_analysis_and_synthesis_windows_make_a_tight_frame():
