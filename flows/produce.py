@@ -82,7 +82,7 @@ def produce(request: ProductionRequest) -> Production:
             request, performance, cast, listeners=casting.shows_listeners(request, source)
         )
     ]
-    record = CatalogNotes(source, performances)
+    record = CatalogNotes(request, source, performances)
     try:
         with _timed(timings, rendering.STAGE, _frames(planned)):
             clips, errors = _render_missing(planned, record)

@@ -81,16 +81,19 @@ class IncompleteError(RenderError):
 
 
 class CatalogNotes:
-    """The rows of one production's renditions and segments, kept up to date while they are worked on."""
+    """The rows of one production's renditions and segments, kept up to date while they are worked on.
 
-    def __init__(self, source: Source, performances: Sequence[Performance]) -> None:
+    A draft is noted nowhere: a production that was only previewed still lacks its videos.
+    """
+
+    def __init__(self, request: ProductionRequest, source: Source, performances: Sequence[Performance]) -> None:
         from catalog.productions import start_rendition
         from catalog.session import session_factory
 
         self._sessions = session_factory(workspace.catalog())
         self._renditions: dict[str, int] = {}
         with self._sessions.begin() as session:
-            for performance in performances:
+            for performance in () if request.draft else performances:
                 turns = len(performance.dialogue.turns)
                 rendition = start_rendition(session, source.production_id, performance.language, turns)
                 self._renditions[performance.language] = rendition.id
@@ -101,7 +104,7 @@ class CatalogNotes:
 
         with self._sessions.begin() as session:
             for segment in segments:
-                if segment.turn is None or segment.language is None:
+                if segment.turn is None or segment.language not in self._renditions:
                     continue  # idle clips belong to no turn
                 found = clips.get(segment.key)
                 record_segment(
@@ -120,7 +123,8 @@ class CatalogNotes:
         from catalog.productions import record_segment
 
         with self._sessions.begin() as session:
-            for index, segment in enumerate(one for one in segments if one.turn is not None and one.language):
+            noted = (one for one in segments if one.turn is not None and one.language in self._renditions)
+            for index, segment in enumerate(noted):
                 record_segment(
                     session,
                     self._renditions[str(segment.language)],
@@ -138,7 +142,7 @@ class CatalogNotes:
 
         with self._sessions.begin() as session:
             for segment in segments:
-                if segment.turn is None or segment.language is None:
+                if segment.turn is None or segment.language not in self._renditions:
                     continue
                 record_segment(
                     session,
@@ -154,6 +158,8 @@ class CatalogNotes:
         """Note a finished video."""
         from catalog.productions import finish_rendition
 
+        if language not in self._renditions:
+            return
         path = str(video.resolve())
         with self._sessions.begin() as session:
             finish_rendition(session, self._renditions.pop(language), state="done", video_path=path, duration_s=seconds)
@@ -162,6 +168,8 @@ class CatalogNotes:
         """Note a video that lacks clips."""
         from catalog.productions import finish_rendition
 
+        if language not in self._renditions:
+            return
         with self._sessions.begin() as session:
             finish_rendition(session, self._renditions.pop(language), state="incomplete", error=error)
 

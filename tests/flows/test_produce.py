@@ -82,6 +82,8 @@ def test_a_draft_is_marked_in_picture_file_name_and_record(
     for frame in read_frames(out / "talk.en.draft.mp4"):
         corner = frame[30:50, 24:30].astype(int)  # the plate, left of its letters
         assert (corner[..., 0] > corner[..., 1] + 80).mean() > 0.9
+    # A production that was only previewed still lacks its video.
+    assert all(one["renditions"] == [] for one in portrayal("report", "--json").json)
 
 
 def test_whoever_is_not_of_the_starter_cast_is_never_drafted(
