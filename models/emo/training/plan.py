@@ -13,17 +13,17 @@ MOTION_FRAMES = 4
 class Plan:
     """Optimiser steps of every stage, and counts of utterances, pictures and scenes."""
 
-    utterances: int = 10_000
-    audio_steps: int = 3000
+    utterances: int = 20_000
+    audio_steps: int = 8000
     pictures: int = 900
-    codec_steps: int = 260
-    scenes: int = 768
-    crop_steps: int = 300
-    gate_after: int = 300
+    codec_steps: int = 600
+    scenes: int = 2048
+    crop_steps: int = 700
+    gate_after: int = 700
     """Crop steps before training is stopped if it ignores the sound."""
-    image_steps: int = 420
-    video_steps: int = 120
-    speed_steps: int = 60
+    image_steps: int = 800
+    video_steps: int = 1200
+    speed_steps: int = 120
 
 
 FROM_VIDEOS = Plan(
