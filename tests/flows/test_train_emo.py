@@ -80,14 +80,16 @@ def test_the_report_names_what_was_kept_and_why_the_rest_was_not(trained: Path) 
 def test_rows_have_what_training_reads(trained: Path) -> None:
     import torch
 
+    from models.emo.training.plan import SCENE_FRAMES
+
     rows = torch.load(trained / "run" / "scenes" / "00000.pt", weights_only=True)
     assert {key: tuple(value.shape[1:]) for key, value in rows.items()} == {
-        "latents": (32, 4, 8, 8),
+        "latents": (SCENE_FRAMES, 4, 8, 8),
         "still": (4, 8, 8),
         "portrait": (0, 8, 8),
-        "windows": (32, 5, 170),
-        "idle": (32, 7),
-        "opening": (32,),
+        "windows": (SCENE_FRAMES, 5, 170),
+        "idle": (SCENE_FRAMES, 7),
+        "opening": (SCENE_FRAMES,),
         "speed": (),
         "face": (4,),
         "mouth": (4,),
