@@ -1,45 +1,41 @@
-"""Captions: turns become cues of a few short lines, timed by words or by length, written as WebVTT and SRT.
+"""Captions: turns become cues of a few short lines, timed by words or by length, written as WebVTT, SRT and JSON.
 
-Lines break where a reader would pause (sentence, clause, word), in scripts without spaces at any character. No cue
-overlaps another, not even where speech does.
+Lines break where a reader would pause, as `media.caption_lines` says; when a cue is shown, and which short turns share
+one, is decided in `media.caption_times`; the limits of each language are in `media.caption_profiles`.
 """
 
 import html
-import re
-import unicodedata
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, groupby
 from typing import Literal, Protocol
 
-import regex
-
-from media.dialogue import MAX_NAME, Turn, name_fault, speaker_key, tidy
+from media.caption_lines import HYPHEN, Atom, Layout, atoms_of, label_of, seems_named, unbroken
+from media.caption_profiles import (
+    DEFAULT_FPS,
+    LONGEST_MS,
+    SHORTEST_MS,
+    Profile,
+    columns,
+    embedded,
+    profile_of,
+    vtt_mark,
+)
+from media.caption_times import LINGER, Heard, Together, ends_of, gap_ms, schedule
+from media.dialogue import Turn, speaker_key, tidy
 from media.errors import InputError
-from media.subtitles import format_time, split_speaker, srt_line
-
-MAX_LINES = 2
-MAX_CHARS = 42
-_SHORTEST = 700
-"""Milliseconds a cue is shown at least, where there is room: less cannot be read."""
-_LINGER, _LATEST = 250, 300
-"""Milliseconds a turn's last cue stays after the turn, and the most it may to reach its shortest time."""
-_CHAINED = 500
-"""Milliseconds between two cues of a turn below which the first stays until the second: a flicker disturbs more."""
+from media.phrases import NEVER
+from media.subtitles import format_time, srt_line
 
 _REMARK = 2400
 """Twice the milliseconds of a turn that must be over for somebody else's remark to come after its cue, not before."""
-
-_UNSPACED = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\uff00-\uffef]", regex.VERSION1
-)
-# The vowels of Thai and Lao that are written before their consonant belong to what follows.
-_OPENING = frozenset("([{“‘«「『（［｛〈《【〔¿¡เแโใไເແໂໃໄ")
-_CLOSING = frozenset(")]}”’»」』）］｝〉》】〕.,!?;:…。、，．！？；：・ーぁぃぅぇぉっゃゅょァィゥェォッャュョ々ๆฯ%％")
-_SENTENCE_END = re.compile("[.!?…。！？।॥؟۔][\"'”’»」』）)]*$")
-_CLAUSE_END = re.compile("[,;:，、；：،؛—–][\"'”’»」』）)]*$")
+_PAUSE = 1000
+"""Milliseconds of silence at which a new cue had better begin."""
+_FASTEST, _LATEST = 160, 10_000
+"""Milliseconds a cue takes at least, and by which the captions of a turn may run behind it."""
 
 Labels = Literal["none", "first", "all"]
 
@@ -57,271 +53,168 @@ class WordLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown from `start` to `end` (seconds, whole milliseconds): one to a few lines, said by one speaker."""
+    """What is shown from `start` to `end` (seconds, whole milliseconds): one to a few lines, said by one speaker.
+
+    Where two short turns share a cue, `second_speaker` says the second line, and both lines begin with a hyphen.
+    """
 
     start: float
     end: float
     lines: tuple[str, ...]
     speaker: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Atom:
-    """What is never parted. `cost` is what it costs to end a cue or a line after it; 0 at a sentence's end."""
-
-    text: str
-    spaced: bool
-    cost: float
+    second_speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A cue that waits for its time. All times in milliseconds.
-
-    It may be shown within `opens`..`closes`; its words are heard within `heard`..`done`.
-    """
+    """A part of a turn that fits into a cue: atoms `begins` up to `ends`, heard from `heard` to `done` milliseconds."""
 
     turn: int
     index: int
+    begins: int
+    ends: int
     lines: tuple[str, ...]
+    name_width: int
     has_room_for_name: bool
-    opens: int
-    closes: int
     heard: int
     done: int
     is_last: bool
-    shortest: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a cue shows: `speakers` has one name, or two where the lines are of two people."""
+
+    lines: tuple[str, ...]
+    speakers: tuple[str, ...]
 
 
 def caption_cues(
     turns: Sequence[Turn],
     words: Sequence[Sequence[WordLike]] | None = None,
-    max_lines: int = MAX_LINES,
-    max_chars: int = MAX_CHARS,
+    profile: Profile | None = None,
+    fps: float = DEFAULT_FPS,
+    until: float | None = None,
 ) -> tuple[Cue, ...]:
-    """Cues in the order in which they are shown; none overlap.
+    """Cues in the order in which they are shown; none overlap, and every word of every turn is in one.
 
     Args:
-        turns: timed turns. Each cue belongs to one, starts within it and ends at most 0.3 s after it.
+        turns: timed turns, in any order; they may overlap.
         words: for every turn its words with their times, on the same clock; what they lack is filled in. Without them
             a turn's time is shared in proportion to the letters.
-        max_lines: lines in a cue.
-        max_chars: the longest line. Counts code points, and East Asian wide characters twice, so that a line has a
-            bounded width.
+        profile: the limits of the language; those of English when None.
+        fps: frames a second of the video. Two frames lie between two cues.
+        until: seconds; the end of the video. A cue goes beyond it only where it could not be read otherwise.
 
-    A cue lasts 0.7 s at least, unless its turn is too short or too much is said at once. The first cue of a speaker
-    leaves room for `Name:`, which SRT needs.
+    A cue lasts 5/6 s at least and 7 s at most, and has as much time as the profile's reading speed asks for, wherever the
+    speech leaves it: it may stay into the following pause, come up to 1 s after its words or 0.5 s before them, and
+    short turns share cues. What is spoken faster than all this allows is shown faster. The first cue of a speaker leaves
+    room for `Name:`, which SRT needs.
 
     Raises:
         InputError: a turn has no times, or so little time that its text cannot be shown at all.
-        ValueError: `max_lines` or `max_chars` leaves no room, or `words` has another length than `turns`.
+        ValueError: the profile leaves no room, or `words` has another length than `turns`.
     """
-    if max_lines < 1 or max_chars < 10:
-        raise ValueError(f"{max_lines} lines of {max_chars} characters are too few")
+    profile = profile or profile_of("")
+    if profile.max_lines < 1 or profile.line_columns < 10:
+        raise ValueError(f"{profile.max_lines} lines of {profile.max_chars} characters are too few")
     if words is not None and len(words) != len(turns):
         raise ValueError(f"{len(turns)} turns have {len(words)} lists of words")
-    atoms = [_atoms(tidy(turn.text), max_chars) for turn in turns]
+    names = frozenset(part.casefold() for turn in turns for part in tidy(turn.speaker).split() if part[:1].isupper())
+    atoms = [atoms_of(turn.text, profile, names) for turn in turns]
     labels = _first_labels(turns)
     # Where speech overlaps, another speaker's cue may come between two of a turn: then they need their names, too, and
     # are laid out again with room for them. Names only ever get added, so this ends; a few rounds do in practice.
     for _ in range(8):
-        drafts = []
+        drafts: list[_Draft] = []
         for number, turn in enumerate(turns):
             heard = words[number] if words is not None else ()
-            drafts += _drafts(number, turn, atoms[number], heard, labels[number], max_lines, max_chars)
+            drafts += _drafts(number, turn, atoms[number], heard, labels[number], profile, gap_ms(fps))
         drafts.sort(key=_order)
         missing = [draft for draft in _unnamed(drafts, turns) if labels[draft.turn] != "all"]
         if not missing:
             break
         for draft in missing:
             labels[draft.turn] = "first" if draft.index == 0 and labels[draft.turn] == "none" else "all"
-    times = _schedule(drafts, turns)
-    return tuple(
-        Cue(start / 1000, end / 1000, draft.lines, turns[draft.turn].speaker)
-        for draft, (start, end) in zip(drafts, times, strict=True)
-    )
+    return _cues(drafts, turns, names, profile, gap_ms(fps), None if until is None else round(until * 1000))
 
 
 def to_vtt(cues: Sequence[Cue], language: str = "") -> str:
-    """`cues` as WebVTT, the speakers in voice tags; `language` (BCP 47) is declared in the header when given."""
+    """`cues` as WebVTT, the speakers in voice tags; `language` (BCP 47) is declared in the header when given.
+
+    Lines of languages that run from right to left begin with a right-to-left mark, because players go by the first
+    strong letter of a line, which may be that of a Latin word.
+    """
+    right_to_left = profile_of(language).right_to_left
     blocks = [f"WEBVTT\nLanguage: {language}" if language else "WEBVTT"]
     for number, cue in enumerate(cues, 1):
-        text = html.escape("\n".join(cue.lines), quote=False)
-        speaker = html.escape(tidy(cue.speaker), quote=False)
-        shown = f"<v {speaker}>{text}</v>" if speaker else text
+        lines = [vtt_mark(line, right_to_left) + html.escape(line, quote=False) for line in cue.lines]
+        if cue.second_speaker is None:
+            shown = _voiced(cue.speaker, "\n".join(lines))
+        else:
+            shown = "\n".join(map(_voiced, (cue.speaker, cue.second_speaker), lines))
         blocks.append(f"{number}\n{format_time(cue.start, '.')} --> {format_time(cue.end, '.')}\n{shown}")
     return "\n\n".join(blocks) + "\n"
 
 
-def to_srt(cues: Sequence[Cue], max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> str:
-    """`cues` as SRT, with `Name:` where the speaker changes and there is room for it (as `caption_cues` leaves)."""
+def to_srt(cues: Sequence[Cue], profile: Profile | None = None) -> str:
+    """`cues` as SRT, with `Name:` where the speaker changes and there is room for it (as `caption_cues` leaves).
+
+    Lines of languages that run from right to left are embedded (U+202B ... U+202C): most players of SRT know only left to
+    right, and would put the full stop at the wrong end.
+    """
+    profile = profile or profile_of("")
     blocks = []
     before = None
     for number, cue in enumerate(cues, 1):
         lines = [srt_line(line) for line in cue.lines]
-        label = _label(cue.speaker, max_chars)
-        if label and (speaker_key(cue.speaker) != before or _seems_named(lines[0])):
-            if _width(f"{label} {lines[0]}") <= max_chars:
-                lines[0] = f"{label} {lines[0]}"
-            elif len(lines) < max_lines:
-                lines.insert(0, label)
-        before = speaker_key(cue.speaker)
+        if cue.second_speaker is not None:
+            pairs = zip(lines, (cue.speaker, cue.second_speaker), strict=True)
+            lines = [_labelled_turn(line, speaker, profile) for line, speaker in pairs]
+            before = speaker_key(cue.second_speaker)
+        else:
+            label = label_of(cue.speaker, profile)
+            if label and (speaker_key(cue.speaker) != before or seems_named(lines[0])):
+                if columns(f"{label} {lines[0]}") <= profile.line_columns:
+                    lines[0] = f"{label} {lines[0]}"
+                elif len(lines) < profile.max_lines:
+                    lines.insert(0, label)
+            before = speaker_key(cue.speaker)
+        lines = [embedded(line, profile.right_to_left) for line in lines]
         times = f"{format_time(cue.start, ',')} --> {format_time(cue.end, ',')}"
         blocks.append("\n".join([str(number), times, *lines]) + "\n")
     return "\n".join(blocks)
 
 
-# Lines
+def to_json(cues: Sequence[Cue]) -> str:
+    """`cues` as a Podcasting 2.0 transcript (https://github.com/Podcastindex-org/podcast-namespace, transcripts).
 
-
-@lru_cache(maxsize=4096)
-def _width(text: str) -> int:
-    """Columns that `text` takes, and never fewer than its code points."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _label(speaker: str, max_chars: int) -> str:
-    """`Name:` as SRT shows it, or nothing where the name cannot be written so."""
-    name = tidy(speaker)
-    return f"{name}:" if name_fault(name) is None and _width(name) < max_chars else ""
-
-
-def _seems_named(text: str) -> bool:
-    """Whether SRT's readers would take the beginning of `text` for a speaker's name."""
-    return split_speaker(text.lstrip("-–—•> ")) is not None
-
-
-def _atoms(text: str, max_chars: int) -> list[_Atom]:
-    parts = [
-        (piece, spaced and first)
-        for word, spaced in zip(text.split(), [False, *[True] * len(text)], strict=False)
-        for unit, first in zip(_units(word), [True, *[False] * len(word)], strict=False)
-        for piece, first in _pieces(unit, first, max_chars)
-    ]
-    atoms = []
-    for (piece, spaced), (_, next_spaced) in zip(parts, [*parts[1:], ("", True)], strict=True):
-        if _SENTENCE_END.search(piece):
-            cost = 0.0
-        elif _CLAUSE_END.search(piece):
-            cost = 1.0
+    One segment a cue, its lines joined: programs that show transcripts break lines themselves. A cue of two speakers is
+    two segments with the same times.
+    """
+    segments: list[dict[str, str | float]] = []
+    for cue in cues:
+        if cue.second_speaker is None:
+            said = [(cue.speaker, unbroken(cue.lines))]
         else:
-            cost = 3.0 if next_spaced or _UNSPACED.search(piece) else 8.0
-        atoms.append(_Atom(piece, spaced, cost))
-    return atoms
+            texts = (line.removeprefix(HYPHEN) for line in cue.lines)
+            said = list(zip((cue.speaker, cue.second_speaker), texts, strict=True))
+        for speaker, body in said:
+            named: dict[str, str | float] = {"speaker": tidy(speaker)} if tidy(speaker) else {}
+            segments.append({**named, "startTime": cue.start, "endTime": cue.end, "body": body})
+    return json.dumps({"version": "1.0.0", "segments": segments}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _units(word: str) -> list[str]:
-    """A word, or, in a script without spaces, its graphemes, each with the punctuation that belongs to it."""
-    if not _UNSPACED.search(word):
-        return [word]
-    units: list[str] = []
-    joins = False  # whether the next grapheme belongs to the last unit
-    for grapheme in regex.findall(r"\X", word):
-        unspaced = _UNSPACED.search(grapheme) is not None
-        if units and (joins or grapheme[0] in _CLOSING or (not unspaced and not _UNSPACED.search(units[-1]))):
-            units[-1] += grapheme
-        else:
-            units.append(grapheme)
-        joins = grapheme[0] in _OPENING
-    return units
+def _voiced(speaker: str, text: str) -> str:
+    name = html.escape(tidy(speaker), quote=False)
+    return f"<v {name}>{text}</v>" if name else text
 
 
-def _pieces(unit: str, first: bool, max_chars: int) -> Iterator[tuple[str, bool]]:
-    """`unit` itself, or, when it is wider than a line, pieces of it with hyphens."""
-    if _width(unit) <= max_chars:
-        yield unit, first
-        return
-    graphemes = [part for g in regex.findall(r"\X", unit) for part in ([g] if _width(g) < max_chars else list(g))]
-    hyphen = "" if _UNSPACED.search(unit) else "-"
-    piece, width = "", 0
-    for index, grapheme in enumerate(graphemes):
-        room = max_chars - (len(hyphen) if index < len(graphemes) - 1 else 0)
-        if piece and width + _width(grapheme) > room:
-            yield piece + hyphen, first
-            piece, width, first = "", 0, False
-        piece += grapheme
-        width += _width(grapheme)
-    yield piece, first
-
-
-class _Layout:
-    """Where the atoms of one turn may be parted into lines and cues. Places count atoms."""
-
-    def __init__(self, atoms: Sequence[_Atom], max_lines: int, max_chars: int) -> None:
-        self.atoms, self.max_lines, self.max_chars = atoms, max_lines, max_chars
-        self._ends = list(accumulate((_width(atom.text) + atom.spaced for atom in atoms), initial=0))
-        has_colon = any(":" in atom.text or "：" in atom.text for atom in atoms)
-        self.seems_named = [has_colon and _seems_named(self.text(k, k + MAX_NAME)) for k in range(len(atoms))]
-
-    def text(self, start: int, end: int) -> str:
-        return "".join(" " * (atom.spaced and k > 0) + atom.text for k, atom in enumerate(self.atoms[start:end]))
-
-    def width(self, start: int, end: int) -> int:
-        return self._ends[end] - self._ends[start] - self.atoms[start].spaced
-
-    def _line_reach(self, start: int, room: int) -> int:
-        """The last place to which one line from `start` can go; `start` itself when not even one atom has room."""
-        if start == len(self.atoms):
-            return start
-        return max(start, bisect_right(self._ends, self._ends[start] + self.atoms[start].spaced + room) - 1)
-
-    def reach(self, start: int, name_width: int) -> int:
-        """The last place to which a cue from `start` can go, with a name before the text or on a line above it."""
-        beside = above = start
-        for line in range(self.max_lines):
-            beside = self._line_reach(beside, self.max_chars - name_width * (line == 0))
-            if beside == start:
-                break
-        for _ in range(self.max_lines - 1):
-            above = self._line_reach(above, self.max_chars)
-        return max(beside, above)
-
-    def lines(self, start: int, end: int, name_width: int) -> tuple[str, ...]:
-        """The best lines for a cue: few, parted where the text pauses, of like length."""
-        for count in range(1, self.max_lines + 1):
-            ends = self._parted(start, end, count, self.max_chars - name_width)
-            if ends is None and name_width and count < self.max_lines:
-                ends = self._parted(start, end, count, self.max_chars)
-            if ends is not None:
-                return tuple(self.text(a, b) for a, b in zip([start, *ends], ends, strict=False))
-        raise ValueError(f"'{self.text(start, end)}' does not fit")
-
-    def _parted(self, start: int, end: int, count: int, room: int) -> list[int] | None:
-        best: tuple[float, list[int]] | None = None
-        if count == 1:
-            return [end] if self.width(start, end) <= room else None
-        for middle in range(start + 1, min(self._line_reach(start, room), end - 1) + 1):
-            if self.width(middle, end) > (count - 1) * (self.max_chars + 1):
-                continue
-            rest = self._parted(middle, end, count - 1, self.max_chars)
-            if rest is None:
-                continue
-            uneven = abs(self.width(start, middle) - self.width(middle, rest[0]))
-            cost = 6 * self.atoms[middle - 1].cost + uneven + 100 * self.seems_named[middle]
-            if best is None or cost < best[0]:
-                best = cost, [middle, *rest]
-        return best[1] if best else None
-
-
-def _cue_ends(layout: _Layout, name_widths: Sequence[int]) -> list[int]:
-    """Where cues end, so that there are few of them, none is tiny, and they part where the text pauses."""
-    count = len(layout.atoms)
-    best = [0.0] * (count + 1)
-    following = [count] * (count + 1)
-    for start in range(count - 1, -1, -1):
-        options = []
-        for end in range(start + 1, layout.reach(start, name_widths[start]) + 1):
-            tiny = layout.width(start, end) < 16 and (start, end) != (0, count)
-            parted = layout.atoms[end - 1].cost if end < count else 0.0
-            options.append((2.0 + parted + 2.0 * tiny + best[end], -end))
-        best[start], end = min(options)
-        following[start] = -end
-    ends = []
-    place = 0
-    while place < count:
-        place = following[place]
-        ends.append(place)
-    return ends
+def _labelled_turn(line: str, speaker: str, profile: Profile) -> str:
+    """`- text` as `- Name: text`, where there is room for it."""
+    label = label_of(speaker, profile)
+    named = f"{HYPHEN}{label} {line.removeprefix(HYPHEN)}"
+    return named if label and columns(named) <= profile.line_columns else line
 
 
 # Names in SRT
@@ -349,54 +242,97 @@ def _unnamed(drafts: Sequence[_Draft], turns: Sequence[Turn]) -> Iterator[_Draft
         before = key
 
 
-# Time
+# Parts of turns
 
 
 def _drafts(
     number: int,
     turn: Turn,
-    atoms: Sequence[_Atom],
+    atoms: Sequence[Atom],
     words: Sequence[WordLike],
     labels: Labels,
-    max_lines: int,
-    max_chars: int,
+    profile: Profile,
+    gap: int,
 ) -> list[_Draft]:
-    """The cues of one turn, with the time in which their words are heard."""
+    """The parts of one turn that fit into a cue each, with the time in which their words are heard."""
     if turn.start is None or turn.end is None or not 0 <= turn.start <= turn.end < 1e7:
         raise InputError(
             f"turn {number + 1} of {turn.speaker or 'nobody'} has no proper times; time it before captions."
         )
     if not atoms:
         return []
-    layout = _Layout(atoms, max_lines, max_chars)
-    label = _label(turn.speaker, max_chars)
-    name_width = _width(label) + 1 if label else 0
+    layout = Layout(atoms, profile)
+    label = label_of(turn.speaker, profile)
+    name_width = columns(label) + 1 if label else 0
     named = [labels == "all" or (labels == "first" and k == 0) or layout.seems_named[k] for k in range(len(atoms))]
     # In a single line a long name has no place beside a long word; then SRT goes without it.
     name_widths = [name_width * (has_name and layout.reach(k, name_width) > k) for k, has_name in enumerate(named)]
-    ends = _cue_ends(layout, name_widths)
-    starts = [0, *ends[:-1]]
     letters = list(accumulate((len(_letters(atom.text)) for atom in atoms), initial=0))
     if letters[-1] == 0:  # nothing but signs: each counts alike
         letters = list(range(len(atoms) + 1))
     places, times = _anchors("".join(_letters(atom.text) for atom in atoms), letters[-1], words, turn.start, turn.end)
-    opens, closes = round(turn.start * 1000), int(turn.end * 1000 + 1e-6) + _LATEST
-    shortest = max(min(_SHORTEST, (closes - opens) // len(ends)), 1)
-    return [
-        _Draft(
-            number,
-            index,
-            layout.lines(start, end, name_widths[start]),
-            name_width == 0 or name_widths[start] > 0,
-            opens,
-            closes,
-            round(_time_after(letters[start], places, times) * 1000),
-            round(_time_before(letters[end], places, times) * 1000),
-            end == len(atoms),
-            shortest,
+    begins = [round(_time_after(letter, places, times) * 1000) for letter in letters]
+    ends = [round(_time_before(letter, places, times) * 1000) for letter in letters]
+    cue_ends = _cue_ends(layout, name_widths, begins, ends, gap)
+    if len(cue_ends) * _FASTEST > 1000 * (turn.end - turn.start) + _LATEST:
+        raise InputError(
+            f"turn {number + 1} of {turn.speaker or 'nobody'} has too much text for its time, from "
+            f"{turn.start:.2f} s; correct the times or the text."
         )
-        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
-    ]
+    drafts = []
+    for index, (start, end) in enumerate(zip([0, *cue_ends], cue_ends, strict=False)):
+        lines = layout.lines(start, end, name_widths[start])
+        if lines is None:
+            raise ValueError(f"'{layout.text(start, end)}' does not fit")
+        has_room = name_width == 0 or name_widths[start] > 0
+        drafts.append(
+            _Draft(
+                number,
+                index,
+                start,
+                end,
+                lines,
+                name_widths[start],
+                has_room,
+                begins[start],
+                ends[end],
+                end == len(atoms),
+            )
+        )
+    return drafts
+
+
+def _cue_ends(
+    layout: Layout, name_widths: Sequence[int], begins: Sequence[int], ends: Sequence[int], gap: int
+) -> list[int]:
+    """Where cues end, so that there are few, none is tiny or too long, and they part where the text or the voice pauses.
+
+    `begins` and `ends`: for every place when what follows begins, and when what precedes ends, in milliseconds.
+    """
+    count = len(layout.atoms)
+    silences = [a - b for a, b in zip(begins, ends, strict=True)]
+    pauses = list(accumulate((min(silence, 4000) / 333 * (silence >= _PAUSE) for silence in silences), initial=0.0))
+    best = [0.0] * (count + 1)
+    following = [count] * (count + 1)
+    for start in range(count - 1, -1, -1):
+        options = []
+        for end in range(start + 1, layout.reach(start, name_widths[start]) + 1):
+            tiny = layout.width(start, end) < 16 and (start, end) != (0, count)
+            parted = layout.atoms[end - 1].cost if end < count else 0.0
+            inside = layout.line_break(start, end, name_widths[start])
+            silent = pauses[end] - pauses[start + 1]
+            long = max(ends[end] - begins[start] - LONGEST_MS, 0) / 250
+            brief = max(SHORTEST_MS + gap - begins[end] + begins[start], 0) / SHORTEST_MS if end < count else 0.0
+            cost = 2.0 + parted + 2.0 * tiny + inside * (0.2 if inside < NEVER else 1.0) + silent + long + 6.0 * brief
+            options.append((cost + best[end], -end))
+        best[start], end = min(options)
+        following[start] = -end
+    places = []
+    place = 0
+    while place < count:
+        place = following[place]
+        places.append(place)
+    return places
 
 
 def _letters(text: str) -> str:
@@ -441,71 +377,79 @@ def _time_before(letter: int, places: Sequence[int], times: Sequence[float]) -> 
 
 
 def _order(draft: _Draft) -> tuple[float, int, int, int]:
-    """Cues come in the order in which they are heard; a short remark at the beginning of a long turn comes before it.
-
-    Every key lies within the time in which its cue may be shown, so that cues in this order can all find room.
-    """
+    """Cues come in the order in which they are heard; a short remark at the beginning of a long turn comes before it."""
     return draft.heard + min(draft.done - draft.heard, _REMARK) / 2, draft.heard, draft.turn, draft.index
 
 
-def _schedule(drafts: Sequence[_Draft], turns: Sequence[Turn]) -> list[tuple[int, int]]:
-    """Start and end of every cue in milliseconds, in the given order, none overlapping."""
-    count = len(drafts)
-    earliest_open_from = list(accumulate((draft.opens for draft in reversed(drafts)), min))[::-1]
-    starts: list[int] = []
-    first, closes = 0, 0
-    for k, draft in enumerate(drafts):
-        closes = max(closes, draft.closes)
-        # A group of cues that compete for time ends where nothing later may open before everything so far is over.
-        if k + 1 == count or closes <= earliest_open_from[k + 1]:
-            starts += _starts(drafts[first : k + 1], turns)
-            first, closes = k + 1, 0
-    ends = []
-    for k, draft in enumerate(drafts):
-        following = starts[k + 1] if k + 1 < count else draft.closes
-        end = draft.done
-        if draft.is_last:
-            end += _LINGER
-        elif k + 1 < count and drafts[k + 1].turn == draft.turn and following - end <= _CHAINED:
-            end = following
-        ends.append(min(max(end, starts[k] + draft.shortest), following, draft.closes))
-    return list(zip(starts, ends, strict=True))
+# Cues
 
 
-def _starts(group: Sequence[_Draft], turns: Sequence[Turn]) -> list[int]:
-    """Starts for cues that compete for time: when they are heard, or moved so that each one has its shortest time."""
-    low, high = 0, _SHORTEST
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _earliest(group, middle) else (low, middle - 1)
-    earliest = _earliest(group, low) if low else None
-    if earliest is None:
-        turn = turns[group[0].turn]
-        raise InputError(
-            f"turn {group[0].turn + 1} of {turn.speaker or 'nobody'} has too much text for its time, from "
-            f"{turn.start:.2f} s; correct the times or the text."
-        )
-    latest_end = group[-1].closes
-    latest = []
-    for draft in reversed(group):
-        latest_end = min(draft.closes, latest_end) - min(low, draft.shortest)
-        latest.append(latest_end)
-    starts: list[int] = []
-    free = 0
-    for draft, early, late in zip(group, earliest, reversed(latest), strict=True):
-        starts.append(max(min(max(draft.heard, early), late), free))
-        free = starts[-1] + min(low, draft.shortest)
-    return starts
+def _cues(
+    drafts: Sequence[_Draft],
+    turns: Sequence[Turn],
+    names: frozenset[str],
+    profile: Profile,
+    gap: int,
+    until: int | None,
+) -> tuple[Cue, ...]:
+    show = partial(_shown, drafts, turns, names, profile)
 
-
-def _earliest(group: Sequence[_Draft], shortest: int) -> list[int] | None:
-    """Earliest starts when each cue lasts `shortest` (or its own limit), or None when they do not all find room."""
-    starts: list[int] = []
-    free = 0
-    for draft in group:
-        start = max(draft.opens, free)
-        free = start + min(shortest, draft.shortest)
-        if free > draft.closes:
+    def together(first: int, stop: int) -> Together | None:
+        shown = show(first, stop)
+        if shown is None:
             return None
-        starts.append(start)
-    return starts
+        early = max(drafts[stop - 1].heard - drafts[first].heard - 1000, 0) / 1000
+        cost = (4.0 if len(shown.speakers) == 2 else 1.0) + (stop - first - 2) + 2.0 * early
+        return Together(profile.reading_ms(shown.lines), cost)
+
+    heard = [Heard(draft.heard, draft.done, profile.reading_ms(draft.lines)) for draft in drafts]
+    timed = schedule(heard, together, gap, until)
+    shown = [show(cue.first, cue.stop) for cue in timed]
+    last = [drafts[cue.stop - 1] for cue in timed]
+    starts = [cue.start for cue in timed]
+    needs = [profile.reading_ms(one.lines) for one in shown if one is not None]
+    spoken = [draft.done + LINGER * draft.is_last for draft in last]
+    wishes = [needs[k] + _label_ms(drafts[cue.first], turns, profile) for k, cue in enumerate(timed)]
+    ends = ends_of(starts, spoken, needs, wishes, gap, until)
+    return tuple(
+        Cue(start / 1000, end / 1000, one.lines, one.speakers[0], one.speakers[1] if len(one.speakers) > 1 else None)
+        for start, end, one in zip(starts, ends, shown, strict=True)
+        if one is not None
+    )
+
+
+def _shown(
+    drafts: Sequence[_Draft],
+    turns: Sequence[Turn],
+    names: frozenset[str],
+    profile: Profile,
+    first: int,
+    stop: int,
+) -> _Shown | None:
+    """Drafts `first` up to `stop` as one cue: laid out anew for one speaker, with a hyphen and a line each for two."""
+    if stop == first + 1:
+        return _Shown(drafts[first].lines, (turns[drafts[first].turn].speaker,))
+    voices: list[tuple[str, str]] = []
+    for _, run in groupby(drafts[first:stop], key=lambda draft: speaker_key(turns[draft.turn].speaker)):
+        said = list(run)
+        voices.append((turns[said[0].turn].speaker, unbroken([unbroken(draft.lines) for draft in said])))
+    if len(voices) == 1:
+        speaker, text = voices[0]
+        again = atoms_of(text, profile, names)
+        lines = Layout(again, profile).lines(0, len(again), drafts[first].name_width)
+        return _Shown(lines, (speaker,)) if lines is not None else None
+    if len(voices) > min(profile.max_lines, 2):
+        return None
+    lines = tuple(HYPHEN + text for _, text in voices)
+    # Two lines without names are two people of whom a file in SRT cannot say who they are.
+    labels = [label_of(speaker, profile) for speaker, _ in voices]
+    if any(columns(f"{label} {line}") > profile.line_columns for label, line in zip(labels, lines, strict=True)):
+        return None
+    return _Shown(lines, (voices[0][0], voices[1][0]))
+
+
+def _label_ms(draft: _Draft, turns: Sequence[Turn], profile: Profile) -> int:
+    """How much longer it takes to read a cue whose name is shown, as in SRT."""
+    if not draft.name_width:
+        return 0
+    return round(1000 * draft.name_width / profile.columns_per_char / profile.chars_per_second)

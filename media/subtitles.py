@@ -1,14 +1,16 @@
-"""Reads WebVTT and SRT into named, timed pieces of text, and holds what both formats share when they are written.
+"""Reads WebVTT and SRT into cues and named, timed pieces of text, and holds what both formats share when written.
 
-Scripts, transcripts and captions all use these two formats; each decides for itself what the pieces mean.
+Scripts, transcripts and captions all use these two formats; each decides for itself what the pieces mean. Marks of
+direction at the ends of a line belong to the file, not to what is said.
 """
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from media.caption_profiles import without_marks
 from media.dialogue import MAX_NAME, is_speakable, name_fault, speaker_key, tidy
 from media.errors import InputError
 from media.textfile import MAX_TURNS, check_text, lines_of
@@ -34,6 +36,17 @@ class Piece:
     text: str
     start: float
     end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One cue as it stands in the file. `line` is that of its first line of text, from 1; times are seconds."""
+
+    line: int
+    start: float
+    end: float
+    payload: tuple[str, ...]
+    direction: str = ""
 
 
 def split_speaker(line: str) -> tuple[str, str, str] | None:
@@ -89,10 +102,8 @@ def format_time(seconds: float, decimal: str) -> str:
     return f"{hours:02}:{minutes:02}:{rest // 1000:02}{decimal}{rest % 1000:03}"
 
 
-def read_vtt(text: str, name: str) -> tuple[str | None, tuple[Piece, ...]]:
-    """The language that a WebVTT file declares, if it does, and its pieces in the order of the file.
-
-    Who speaks is said by voice tags (`<v Name>`), or, in a file without any, by `Name:` before the text.
+def vtt_blocks(text: str, name: str) -> tuple[str | None, tuple[Block, ...]]:
+    """The language that a WebVTT file declares, if it does, and its cues, with their tags, in the order of the file.
 
     Raises:
         InputError: it is not WebVTT, or a cue has no proper times.
@@ -101,10 +112,8 @@ def read_vtt(text: str, name: str) -> tuple[str | None, tuple[Piece, ...]]:
     if not re.match(r"\ufeff?WEBVTT(?:[ \t]|$)", lines[0]):
         raise InputError(f"{name}:1: this is not WebVTT; its first line must be 'WEBVTT'.")
     language = None
-    pieces: list[Piece] = []
-    known: set[str] = set()
+    found: list[Block] = []
     direction = ""
-    voices = any(_VOICE.fullmatch(tag) for line in lines if "<v" in line for tag in _VTT_TAG.findall(line))
     for number, block in _blocks(lines, 1):
         if number == 1:
             if any("-->" in line for line in block):
@@ -117,17 +126,47 @@ def read_vtt(text: str, name: str) -> tuple[str | None, tuple[Piece, ...]]:
             if remark.startswith("(") and remark.endswith(")"):
                 direction = balanced(remark[1:-1])
             continue
-        timing = 0 if "-->" in block[0] else 1
-        start, end = _times(block, timing, number, name)
-        payload = block[timing + 1 :]
-        first_line = number + timing + 1
-        said = (
-            _split_voices(payload, first_line)
-            if voices
-            else _split_names([_vtt_plain(line) for line in payload], first_line, known)
-        )
-        pieces += _share_time([replace(p, direction=p.direction or direction) for p in said], start, end)
+        found.append(_cue(block, number, name, direction))
         direction = ""
+    return language, tuple(found)
+
+
+def srt_blocks(text: str, name: str) -> tuple[Block, ...]:
+    """The cues of an SRT file in the order of the file.
+
+    Raises:
+        InputError: a cue has no proper times.
+    """
+    lines = lines_of(check_text(text, name))
+    return tuple(_cue(block, number, name, "") for number, block in _blocks(lines, 1))
+
+
+def _cue(block: list[str], number: int, name: str, direction: str) -> Block:
+    timing = 0 if "-->" in block[0] else 1
+    start, end = _times(block, timing, number, name)
+    return Block(number + timing + 1, start, end, tuple(block[timing + 1 :]), direction)
+
+
+def read_vtt(text: str, name: str) -> tuple[str | None, tuple[Piece, ...]]:
+    """The language that a WebVTT file declares, if it does, and its pieces in the order of the file.
+
+    Who speaks is said by voice tags (`<v Name>`), or, in a file without any, by `Name:` before the text.
+
+    Raises:
+        InputError: it is not WebVTT, or a cue has no proper times.
+    """
+    language, blocks = vtt_blocks(text, name)
+    pieces: list[Piece] = []
+    known: set[str] = set()
+    has_voices = any(_VOICE.fullmatch(tag) for line in lines_of(text) if "<v" in line for tag in _VTT_TAG.findall(line))
+    for block in blocks:
+        said = (
+            _split_voices(block.payload, block.line)
+            if has_voices
+            else _split_names([vtt_text(line) for line in block.payload], block.line, known)
+        )
+        named = [replace(piece, direction=piece.direction or block.direction) for piece in said]
+        pieces += _share_time(named, block.start, block.end)
         _check_count(pieces, name)
     return language, tuple(pieces)
 
@@ -138,16 +177,23 @@ def read_srt(text: str, name: str) -> tuple[Piece, ...]:
     Raises:
         InputError: a cue has no proper times.
     """
-    lines = lines_of(check_text(text, name))
     pieces: list[Piece] = []
     known: set[str] = set()
-    for number, block in _blocks(lines, 1):
-        timing = 0 if "-->" in block[0] else 1
-        start, end = _times(block, timing, number, name)
-        payload = [_SRT_TAG.sub("", line) for line in block[timing + 1 :]]
-        pieces += _share_time(_split_names(payload, number + timing + 1, known), start, end)
+    for block in srt_blocks(text, name):
+        said = _split_names([srt_text(line) for line in block.payload], block.line, known)
+        pieces += _share_time(said, block.start, block.end)
         _check_count(pieces, name)
     return tuple(pieces)
+
+
+def vtt_text(line: str) -> str:
+    """A line of a WebVTT cue as it is shown: without tags, its escapes resolved."""
+    return html.unescape(_VTT_TAG.sub("", line))
+
+
+def srt_text(line: str) -> str:
+    """A line of an SRT cue as it is shown: without tags."""
+    return _SRT_TAG.sub("", line)
 
 
 def srt_line(text: str) -> str:
@@ -197,15 +243,29 @@ def _milliseconds(fields: tuple[str | None, ...]) -> int | None:
     return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
 
 
-def _vtt_plain(payload: str) -> str:
-    return html.unescape(_VTT_TAG.sub("", payload))
+def vtt_voices(payload: Sequence[str]) -> list[str]:
+    """Who says each line of a WebVTT cue: the last voice tag up to the line's end; empty where there is none."""
+    voices, voice = [], ""
+    for line in payload:
+        for tag in _VTT_TAG.findall(line):
+            found = _VOICE.fullmatch(tag)
+            voice = tidy(html.unescape(found[1])) if found else voice
+        voices.append(voice)
+    return voices
 
 
-def _split_voices(payload: list[str], first_line: int) -> list[Piece]:
-    """One piece for each voice tag, in order; text outside of any has no speaker."""
+def _split_voices(payload: Sequence[str], first_line: int) -> list[Piece]:
+    """One piece for each voice tag, in order; text outside of any has no speaker.
+
+    Hyphens go where every one of several voices has one: they are how captions show two speakers.
+    """
     # Lines are kept apart by a line feed, which no tag name has, so that a piece knows its own line.
     source = "\n".join(payload)
     pieces: list[Piece] = []
+
+    def said() -> str:
+        return tidy(" ".join(map(without_marks, html.unescape("".join(parts)).split("\n"))))
+
     speaker, line, reached, position = "", first_line, first_line, 0
     parts: list[str] = []
     for tag in _VTT_TAG.finditer(source):
@@ -213,21 +273,26 @@ def _split_voices(payload: list[str], first_line: int) -> list[Piece]:
         reached += source.count("\n", position, tag.end())
         voice = _VOICE.fullmatch(tag[1].replace("\n", " "))
         if voice or tag[1].strip() == "/v":
-            pieces.append(Piece(line, speaker, "", tidy(html.unescape("".join(parts))), 0, 0))
+            pieces.append(Piece(line, speaker, "", said(), 0, 0))
             line, speaker, parts = (reached, (tidy(html.unescape(voice[1])) if voice else ""), [])
         position = tag.end()
     parts.append(source[position:])
-    pieces.append(Piece(line, speaker, "", tidy(html.unescape("".join(parts))), 0, 0))
-    return [piece for piece in pieces if piece.speaker or is_speakable(piece.text)]
+    pieces.append(Piece(line, speaker, "", said(), 0, 0))
+    pieces = [piece for piece in pieces if piece.speaker or is_speakable(piece.text)]
+    if len(pieces) > 1 and all(_DASH.match(piece.text) for piece in pieces):
+        pieces = [replace(piece, text=_DASH.sub("", piece.text, count=1)) for piece in pieces]
+    return pieces
 
 
-def _split_names(payload: list[str], first_line: int, known: set[str]) -> list[Piece]:
+def _split_names(payload: Sequence[str], first_line: int, known: set[str]) -> list[Piece]:
     """Pieces by `Name:` at the start of a line; below a cue's first line only names already met, or after a dash.
 
     Adds to `known` the keys of the names it meets.
     """
     heads: list[tuple[int, str, str]] = []
     texts: list[list[str]] = []
+    payload = [without_marks(line) for line in payload]
+    dashed = len(payload) > 1 and all(_DASH.match(line) for line in payload)
     for number, line in enumerate(payload, first_line):
         dash = _DASH.match(line)
         named = split_speaker(line[dash.end() :] if dash else line.strip())
@@ -235,6 +300,9 @@ def _split_names(payload: list[str], first_line: int, known: set[str]) -> list[P
             known.add(speaker_key(named[0]))
             heads.append((number, named[0], named[1]))
             texts.append([named[2]])
+        elif dashed and dash:  # somebody else, but nobody says who
+            heads.append((number, "", ""))
+            texts.append([line[dash.end() :]])
         elif heads:
             texts[-1].append(line)
         else:

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from media.atomic import whole_file
-from media.captions import Cue, caption_cues, to_srt, to_vtt
+from media.caption_profiles import profile_of
+from media.captions import Cue, caption_cues, to_json, to_srt, to_vtt
 from media.provenance import video_metadata
 from media.segment import Clip
 from tasks import workspace
@@ -42,7 +43,7 @@ class Assembled:
 
     video: str
     captions: tuple[str, ...]
-    """The .vtt and .srt; empty when none were asked for or nothing is known of what is said."""
+    """The .vtt, .srt and .json; empty when none were asked for or nothing is known of what is said."""
     seconds: float
     key: str
     """Artifact key of the video."""
@@ -61,7 +62,13 @@ def cues_of(request: ProductionRequest, performance: Performance) -> tuple[Cue, 
     turns = performance.dialogue.turns
     said = [index for index, turn in enumerate(turns) if turn.text]
     words = [performance.words[index] for index in said] if performance.words else None
-    return caption_cues([turns[index] for index in said], words)
+    return caption_cues(
+        [turns[index] for index in said],
+        words,
+        profile_of(performance.language),
+        performance.timeline.fps,
+        performance.seconds,
+    )
 
 
 def assemble(
@@ -104,7 +111,13 @@ def assemble(
     _publish(store.fetch(key), video)
     captions = []
     if cues and request.captions in ("sidecar", "both"):
-        for suffix, text in ((".vtt", to_vtt(cues, performance.language)), (".srt", to_srt(cues))):
+        profile = profile_of(performance.language)
+        texts = {
+            ".vtt": to_vtt(cues, performance.language),
+            ".srt": to_srt(cues, profile),
+            ".json": to_json(cues),
+        }
+        for suffix, text in texts.items():
             captions.append(str(video.with_suffix(suffix).resolve()))
             with whole_file(video.with_suffix(suffix)) as draft:
                 draft.write_text(text, encoding="utf-8")

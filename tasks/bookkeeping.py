@@ -38,7 +38,7 @@ class RenditionOutcome:
     failed: int
     video: str | None = None
     captions: tuple[str, ...] = ()
-    """Paths of the .vtt and .srt."""
+    """Paths of the .vtt, .srt and .json."""
     assembled_before: bool = False
 
 

@@ -72,7 +72,7 @@ class ProductionRequest(BaseModel):
     captions: Captions = Field(
         default="both",
         title="Captions",
-        description="Burnt in, as .vtt and .srt, both, or none",
+        description="Burnt in, beside the video as .vtt, .srt and .json, both, or none",
     )
     cast: dict[str, str] = Field(
         default_factory=dict,
