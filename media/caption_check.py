@@ -29,7 +29,7 @@ from media.caption_profiles import (
     runs_right_to_left,
     without_marks,
 )
-from media.dialogue import name_fault, tidy
+from media.dialogue import tidy
 from media.errors import InputError
 from media.phrases import CLOSING, NEVER, OPENING, UNSPACED
 from media.subtitles import Block, split_speaker, srt_blocks, srt_text, vtt_blocks, vtt_text, vtt_voices
@@ -185,7 +185,7 @@ def _srt_cues(blocks: Sequence[Block]) -> list[_Shown]:
             text = without_marks(tidy(shown))
             hyphen = HYPHEN if text.startswith(HYPHEN) and len(block.payload) > 1 else ""
             named = split_speaker(text.removeprefix(hyphen)) if k == 0 or hyphen else None
-            if named and name_fault(named[0]) is None:
+            if named and (named[2] or k + 1 < len(block.payload)):
                 speaker, text = named[0], hyphen + named[2]
             lines.append(_Line(shown, text, speaker))
         cues.append(_Shown(number, round(block.start * 1000), round(block.end * 1000), tuple(lines), True))

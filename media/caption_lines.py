@@ -4,8 +4,8 @@ Lines break where a reader would pause (`media.phrases`); when that is alike, th
 it hides less of the picture.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -155,17 +155,25 @@ class Layout:
         return None
 
     def line_break(self, start: int, end: int, name_width: int = 0) -> float:
-        """The least that any way to put these atoms into lines costs: `NEVER` where a bad break cannot be helped."""
-        if self.width(start, end) <= self.max_columns - name_width or self.max_lines < 2:
-            return SENTENCE
-        return min(
-            (
-                self.atoms[middle - 1].cost
-                for middle in range(start + 1, min(self._line_reach(start, self.max_columns - name_width), end - 1) + 1)
-                if self.width(middle, end) <= self.max_columns
-            ),
-            default=NEVER,
-        )
+        """The least that any way to put these atoms into two lines costs: `NEVER` where a bad break cannot be helped."""
+        return self.line_breaks(start, name_width)(end)
+
+    def line_breaks(self, start: int, name_width: int) -> Callable[[int], float]:
+        """The same for every end, in constant time."""
+        room = self.max_columns - name_width
+        reach = self._line_reach(start, room)
+        # From every middle on, the least cost of a break there or later, as long as the first line has room.
+        least = list(accumulate((atom.cost for atom in reversed(self.atoms[start:reach])), min))[::-1]
+
+        def cost(end: int) -> float:
+            if end <= reach or self.max_lines < 2:
+                return SENTENCE
+            middle = max(bisect_left(self._ends, self._ends[end] - self.max_columns), start + 1)
+            if middle - 1 > start and self.width(middle - 1, end) <= self.max_columns:  # the space before it goes
+                middle -= 1
+            return least[middle - 1 - start] if middle <= reach else NEVER
+
+        return cost
 
     def _parted(self, start: int, end: int, count: int, room: int) -> list[int] | None:
         best: tuple[float, list[int]] | None = None

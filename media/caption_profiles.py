@@ -89,7 +89,7 @@ def _script(language: str | None) -> str:
 
 def guess_language(text: str) -> str:
     """A tag whose profile fits the script of most letters in `text`, for files that do not say their language."""
-    counts = {"ja": 0, "ko": 0, "zh": 0, "ar": 0, "he": 0, "": 0}
+    counts = {"": 0, "ja": 0, "ko": 0, "zh": 0, "ar": 0, "he": 0}
     for character in text:
         name = unicodedata.name(character, "") if character.isalpha() else ""
         first = name.partition(" ")[0]

@@ -316,10 +316,11 @@ def _cue_ends(
     following = [count] * (count + 1)
     for start in range(count - 1, -1, -1):
         options = []
+        line_break = layout.line_breaks(start, name_widths[start])
         for end in range(start + 1, layout.reach(start, name_widths[start]) + 1):
             tiny = layout.width(start, end) < 16 and (start, end) != (0, count)
             parted = layout.atoms[end - 1].cost if end < count else 0.0
-            inside = layout.line_break(start, end, name_widths[start])
+            inside = line_break(end)
             silent = pauses[end] - pauses[start + 1]
             long = max(ends[end] - begins[start] - LONGEST_MS, 0) / 250
             brief = max(SHORTEST_MS + gap - begins[end] + begins[start], 0) / SHORTEST_MS if end < count else 0.0

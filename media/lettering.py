@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from media.caption_profiles import embedded, profile_of
+
 Overlay = NDArray[np.uint8]
 """A drawn piece: (height, width, 4), RGBA with the colours multiplied by alpha."""
 
@@ -63,7 +65,7 @@ def plate(
     Args:
         lines: one or more lines; they are not broken further.
         size: font size in pixels.
-        language: BCP 47; it chooses between Chinese, Japanese and Korean forms of one character.
+        language: BCP 47; it chooses between Chinese, Japanese and Korean forms of one character, and the direction.
         padding: around the text, horizontally and vertically, in font sizes.
         bar: colour of a narrow bar at the left edge, for name plates.
     """
@@ -143,7 +145,8 @@ def _paragraph(text: str, size: float, colour: Colour, language: str | None) -> 
         skia.textlayout.ParagraphStyle(), _collection(), skia.Unicodes.ICU.Make()
     )
     builder.pushStyle(style)
-    builder.addText(drawn)
+    # Skia takes every line to run from left to right, and would put an Arabic full stop at the wrong end.
+    builder.addText(embedded(drawn, profile_of(language).right_to_left))
     paragraph = builder.Build()
     paragraph.layout(100_000)
     return paragraph

@@ -22,7 +22,7 @@ def processor_seconds(arguments: list[str]) -> tuple[float, str]:
 def test_help_answers_at_once() -> None:
     # The best of three: the first may have to compile what was never imported before.
     seconds, text = min(processor_seconds(["--help"]) for _ in range(3))
-    for command in ("demo", "produce", "plan", "catalog", "models", "report", "doctor"):
+    for command in ("demo", "produce", "plan", "captions", "catalog", "models", "report", "doctor"):
         assert command in text
     assert seconds < 0.5
 
@@ -180,3 +180,37 @@ def test_a_long_recording_is_planned_without_listening_to_it(portrayal: Callable
     assert answer.json["seconds_of_video"] == pytest.approx(seconds)
     assert answer.json["estimated_seconds"] > 600
     assert "6:00:00" in portrayal("plan", path, "--engine", "render=still").out
+
+
+def test_captions_check_lists_what_is_wrong_and_ends_with_one_sentence(
+    portrayal: Callable[..., Any], tmp_path: Path
+) -> None:
+    captions = tmp_path / "talk.en.srt"
+    captions.write_text("1\n00:00:01,000 --> 00:00:01,500\nAnn: Yes.\n\n2\n00:00:03,000 --> 00:00:05,000\nNo.\n")
+    answer = portrayal("captions", "check", captions)
+    assert answer.code == 1
+    for shown in (
+        "00:00:01.000",
+        "too short",
+        "0.5 seconds",
+        "0.83 seconds",
+        "2 cues checked in 'en': 1 error, 0 warnings.",
+    ):
+        assert shown in answer.out
+    assert answer.err.count("\n") == 1 and "talk.en.srt: 1 violation in 2 cues (too short)" in answer.err
+    found = portrayal("captions", "check", captions, "--json")
+    assert found.code == 1 and found.json["violations"][0]["severity"] == "error"
+    assert portrayal("captions", "check", captions, "--lang", "nobody").code == 1
+    assert "no such file" in portrayal("captions", "check", tmp_path / "none.vtt").err
+
+
+def test_captions_check_ends_well_when_only_the_speech_is_too_fast(
+    portrayal: Callable[..., Any], tmp_path: Path
+) -> None:
+    captions = tmp_path / "talk.vtt"
+    captions.write_text(
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nHe said all of it much too fast.\n\n00:02.080 --> 00:05.000\nThen he was silent.\n"
+    )
+    answer = portrayal("captions", "check", captions)
+    assert answer.code == 0 and "warning: speech is faster than the limit" in answer.out and answer.err == ""
+    assert portrayal("captions", "check", captions, "--strict").code == 1

@@ -41,7 +41,7 @@ def test_a_script_becomes_one_video_per_language(produce: Callable[..., Any], sc
     made = produce(script, "--lang", "en", "--lang", "es")
     assert sorted(path.name for path in out.iterdir()) == [
         "production.json",
-        *(f"talk.{language}.{suffix}" for language in ("en", "es") for suffix in ("mp4", "srt", "vtt")),
+        *(f"talk.{language}.{suffix}" for language in ("en", "es") for suffix in ("json", "mp4", "srt", "vtt")),
     ]
     for language in ("en", "es"):
         video = out / f"talk.{language}.mp4"
@@ -75,7 +75,7 @@ def test_a_draft_is_marked_in_picture_file_name_and_record(
     assert answer.code == 0, answer
     assert sorted(path.name for path in out.iterdir()) == [
         "production.draft.json",
-        *(f"talk.en.draft.{suffix}" for suffix in ("mp4", "srt", "vtt")),
+        *(f"talk.en.draft.{suffix}" for suffix in ("json", "mp4", "srt", "vtt")),
     ]
     assert json.loads((out / "production.draft.json").read_text())["draft"] is True
     assert read_metadata(out / "talk.en.draft.mp4")["title"].startswith("DRAFT")
@@ -146,7 +146,9 @@ def test_captions_only_as_asked_for(produce: Callable[..., Any], script: Path, t
         assert sorted(path.name for path in out.glob("talk*")) == files and made["renditions"][0]["captions"] == []
     without = (out / "talk.en.mp4").read_bytes()
     produce(script, "--captions", "sidecar")
-    assert sorted(path.name for path in out.glob("talk*")) == ["talk.en.mp4", "talk.en.srt", "talk.en.vtt"]
+    assert sorted(path.name for path in out.glob("talk*")) == [
+        f"talk.en.{suffix}" for suffix in ("json", "mp4", "srt", "vtt")
+    ]
     assert (out / "talk.en.mp4").read_bytes() != without
 
 

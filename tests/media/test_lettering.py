@@ -68,6 +68,30 @@ def test_chinese_and_japanese_forms_of_one_character_differ() -> None:
     assert not np.array_equal(chinese, japanese)
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("ar", "مرحبا بالعالم."), ("he", "שלום עולם."), ("fa", "سلام دنیا."), ("ur", "- جی ہاں.")],
+)
+def test_the_full_stop_of_a_right_to_left_line_stands_at_its_left(language: str, sentence: str) -> None:
+    assert sentence.endswith(".")
+
+    def columns_of_ink(text: str) -> np.ndarray:
+        drawn = plate([text], 64, language=language, background=(0, 0, 0, 0), padding=(0, 0))
+        return drawn[..., 3].max(axis=0) > 128
+
+    stop, others = columns_of_ink("."), columns_of_ink(sentence[:-1])
+    drawn = columns_of_ink(sentence)
+    assert abs(len(drawn) - len(stop) - len(others)) <= 4
+    left = drawn[: len(stop)].mean(), others[: len(stop)].mean()
+    right = slice(-len(others) // 2, None)
+    assert (drawn[right] == others[right]).mean() > 0.95
+    assert left[0] == pytest.approx(stop.mean(), abs=0.25)
+
+
+def test_direction_marks_take_no_room() -> None:
+    assert text_width("مرحبا", 64, "ar") == pytest.approx(text_width("مرحبا", 64), abs=0.01)
+
+
 def test_captions_are_white_on_a_dark_plate() -> None:
     drawn = plate(["First line", "second"], 33)
     height, width = drawn.shape[:2]
