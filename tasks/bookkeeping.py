@@ -241,6 +241,7 @@ def write_record(
         layout=layout_of(request, source),
         aspect=request.aspect,
         transcript=source.transcript,
+        source_sound=asdict(heard.sound) | {"findings": list(heard.sound.findings)} if heard else None,
         diarization=[list(turn) for turn in heard.diarization] if heard else [],
         notes=[*(heard.notes if heard else ()), *(text for one in performances for text in one.notes)],
         request=request.model_dump(mode="json"),

@@ -40,6 +40,8 @@ class Performance:
     """The synthesizer's voice by speaker."""
     engines: dict[str, str] = field(default_factory=dict)
     """Engine and version by kind."""
+    dc_offset: float = 0.0
+    """What is subtracted from a recording's samples before they become the sound track."""
     fits: tuple[Fit, ...] = ()
     """How each turn was brought into its slot; empty when none was locked to one."""
     notes: tuple[str, ...] = ()
