@@ -34,6 +34,9 @@ _SURE, _VERY_SURE = 0.8, 0.9
 _TONAL = 0.88
 """Share of its energy that the strongest fiftieth of a sound's frequencies hold: at most 0.75 in speech, 0.9 to 1 in tones,
 sirens, organs and whistles, which the detector takes for a voice at times."""
+_STEADY, _STEADY_FOR = 0.97, 1.0
+"""Median cosine of spectra 0.2 s apart, in so many seconds, from which on it is no speech: at most 0.95 in speech."""
+_STEADY_BLOCK = 30.0
 _LISTENED_TO = 8.0
 """Seconds of a region that are looked at."""
 
@@ -47,9 +50,13 @@ def speech_regions(samples: Sound, progress: Progress | None = None) -> list[tup
     The starts are exact to about 30 ms; the ends come some 60 ms late.
     """
     probabilities = _probabilities(samples, progress)
+    duration = len(samples) / RATE
+    for start, end in _regions(probabilities, duration):
+        for begin, stop in _steady(samples, start, end):
+            probabilities[round(begin / FRAME) : round(stop / FRAME)] = 0
     return [
         (start, end)
-        for start, end in _regions(probabilities, len(samples) / RATE)
+        for start, end in _regions(probabilities, duration)
         if _is_speech(
             samples[round(start * RATE) : round(min(end, start + _LISTENED_TO) * RATE)],
             probabilities[round(start / FRAME) : max(round(end / FRAME), round(start / FRAME) + 1)],
@@ -110,6 +117,32 @@ def _within(samples: Sound, start: int, count: int) -> Samples:
     piece = samples[max(start, 0) : max(start + count, 0)]
     before = min(max(-start, 0), count)
     return np.pad(piece, (before, count - before - len(piece)))
+
+
+def _steady(samples: Sound, start: float, end: float) -> list[tuple[float, float]]:
+    """Stretches of a second and more, within a region, in which the spectrum stays as it is: music, or a machine."""
+    import torch
+
+    from models.speech.voice_embedding import mel_power
+
+    window, step, lag = round(_STEADY_FOR * 100), 25, 20  # in mel frames of 10 ms
+    found: list[tuple[float, float]] = []
+    place = start
+    while end - place >= _STEADY_FOR + lag / 100:
+        piece = samples[round(place * RATE) : round(min(end, place + _STEADY_BLOCK) * RATE)]
+        power = mel_power(torch.from_numpy(np.ascontiguousarray(piece))[None])[0]
+        loudest = power.amax(dim=1, keepdim=True)
+        # Below -50 dB of the loudest band there is only what the room adds.
+        level = torch.log10(torch.maximum(power, 1e-5 * loudest) + 1e-12)
+        level = level - level.mean(dim=1, keepdim=True)
+        alike = torch.nn.functional.cosine_similarity(level[:-lag], level[lag:], dim=1).numpy()
+        for first in range(0, len(alike) - window + 1, step):
+            if np.median(alike[first : first + window]) >= _STEADY:
+                begin, stop = place + first / 100, place + (first + window + lag) / 100
+                # The windows reach neither end of the region exactly.
+                found.append((start if begin - start < 0.3 else begin, end if end - stop < 0.3 else stop))
+        place += _STEADY_BLOCK - _STEADY_FOR - lag / 100
+    return found
 
 
 def _is_speech(samples: Samples, probabilities: NDArray[np.float32]) -> bool:
