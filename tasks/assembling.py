@@ -31,7 +31,7 @@ COMPOSING_SPEED = "assemble"
 """What seconds of work per second of video are recorded under."""
 DEFAULT_COMPOSING = 0.5
 
-_RECIPE = b"assembly/1\n"
+_RECIPE = b"assembly/2\n"
 """Changes when videos would look or sound different though all of their parts are the same."""
 
 
