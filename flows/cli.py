@@ -67,6 +67,10 @@ Engines = Annotated[
         "render=still holds the portraits still: a quick preview of timing and layout; render=draft is --draft.",
     ),
 ]
+Timeline = Annotated[
+    Literal["elastic", "locked"],
+    typer.Option(help="Turns as long as they take, or each within its slot in the source language."),
+]
 Captions = Annotated[
     Literal["burn", "sidecar", "both", "none"],
     typer.Option(help="Captions in the picture, beside it as .vtt, .srt and .json, or both."),
@@ -180,6 +184,7 @@ def produce(
     aspect: Aspect = "16:9",
     cast: Cast = None,
     engine: Engines = None,
+    timeline: Timeline = "elastic",
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -217,6 +222,7 @@ def plan(
     aspect: Aspect = "16:9",
     cast: Cast = None,
     engine: Engines = None,
+    timeline: Timeline = "elastic",
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -296,6 +302,7 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         aspect=options["aspect"],
         cast=pairs("--cast", options["cast"]),
         engines=engines,
+        timeline=options["timeline"],
         captions=options["captions"],
         render={key: options[key] for key in ("steps", "head_speed", "fps", "seed")},
         speakers={

@@ -111,7 +111,7 @@ def make_plan(request: ProductionRequest) -> Plan:
         for language in source.languages:
             performances.append(speaking.speak(request, source, language, cast, fps, keep=False))
             advance(len(performances))
-    return _plan(request, source, performances, cast, ())
+    return _plan(request, source, performances, cast, tuple(text for one in performances for text in one.notes))
 
 
 def print_plan(plan: Plan) -> None:

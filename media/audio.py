@@ -6,7 +6,7 @@ Decoding is PyAV's (its wheel carries FFmpeg's libraries), so nothing here needs
 import io
 import struct
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,26 +73,71 @@ def read_audio(
     Raises:
         InputError: the file is missing, empty, not audio, or a video without sound.
     """
+    pieces = list(audio_blocks(path, sample_rate, start, end))
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+
+def audio_blocks(
+    path: Path,
+    sample_rate: int = 16000,
+    start: float | None = None,
+    end: float | None = None,
+) -> Iterator[Samples]:
+    """What `read_audio` returns, in consecutive pieces: memory does not grow with the length.
+
+    Raises:
+        InputError: the file is missing, empty, not audio, or a video without sound.
+    """
+    with _opened(path) as (container, stream):
+        promised = round(_info(container, stream).duration * sample_rate) if end is None and not start else None
+        count = 0
+        beyond: list[Samples] = []
+        for piece in _resampled(_mixed(_decoded(container, stream, start or 0.0, end)), stream.rate, sample_rate):
+            room = len(piece) if promised is None else max(promised - count, 0)
+            count += len(piece)
+            if len(piece[:room]):
+                yield piece[:room]
+            if promised is not None and len(piece) > room:
+                beyond.append(piece[room:])
+                if count - promised >= 0.1 * sample_rate:  # the header is wrong
+                    yield from beyond
+                    beyond, promised = [], None
+        # What is left over here is silence with which AAC and MP3 fill up their last frame.
+
+
+def channel_blocks(path: Path) -> Iterator[tuple[int, Samples]]:
+    """The file as it is: its sample rate, and consecutive pieces of shape (channels, samples), not resampled.
+
+    Raises:
+        InputError: the file is missing, empty, not audio, or a video without sound.
+    """
+    with _opened(path) as (container, stream):
+        for piece in _decoded(container, stream):
+            yield stream.rate, piece
+
+
+def _mixed(pieces: Iterator[Samples]) -> Iterator[Samples]:
+    for piece in pieces:
+        yield piece[0] if len(piece) == 1 else piece.mean(axis=0, dtype=np.float32)
+
+
+def _resampled(pieces: Iterator[Samples], rate: int, sample_rate: int) -> Iterator[Samples]:
     import av
 
-    pieces: list[Samples] = []
-    with _opened(path) as (container, stream):
-        rate = stream.rate
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
-        for piece in _decoded(container, stream, start or 0.0, end):
-            if rate == sample_rate:
-                pieces.append(piece)
-                continue
-            frame = av.AudioFrame.from_ndarray(piece[np.newaxis, :], format="flt", layout="mono")
-            frame.sample_rate = rate
-            pieces.extend(resampled.to_ndarray()[0] for resampled in resampler.resample(frame))
-        if pieces and rate != sample_rate:
-            pieces.extend(resampled.to_ndarray()[0] for resampled in resampler.resample(None))
-        promised = round(_info(container, stream).duration * sample_rate) if end is None and not start else None
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if promised is not None and 0 < len(samples) - promised < 0.1 * sample_rate:
-        return samples[:promised]  # AAC and MP3 fill up their last frame
-    return samples
+    if rate == sample_rate:
+        yield from pieces
+        return
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+    heard = False
+    for piece in pieces:
+        heard = True
+        frame = av.AudioFrame.from_ndarray(piece[np.newaxis, :], format="flt", layout="mono")
+        frame.sample_rate = rate
+        for resampled in resampler.resample(frame):
+            yield resampled.to_ndarray()[0]
+    if heard:
+        for resampled in resampler.resample(None):
+            yield resampled.to_ndarray()[0]
 
 
 def require_usable(path: Path) -> AudioInfo:
@@ -137,8 +182,10 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     )
 
 
-def write_wav(path: Path, samples: Samples, rate: int) -> None:
-    """Write 16-bit PCM mono; equal samples give equal bytes. Values outside -1..1 are clipped.
+def write_wav(path: Path, samples: Samples | Iterable[Samples], rate: int) -> None:
+    """Write 16-bit PCM mono, given whole or in consecutive pieces; equal samples give equal bytes.
+
+    Values outside -1..1 are clipped.
 
     Raises:
         InputError: the file cannot be written.
@@ -154,14 +201,16 @@ def wav_bytes(samples: Samples, rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write_wave(file: IO[bytes], samples: Samples, rate: int) -> None:
+def _write_wave(file: IO[bytes], samples: Samples | Iterable[Samples], rate: int) -> None:
+    pieces = [samples] if isinstance(samples, np.ndarray) else samples
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(rate)
-        for start in range(0, len(samples), 1 << 20):
-            block = np.nan_to_num(samples[start : start + (1 << 20)])
-            writer.writeframesraw(np.rint(np.clip(block, -1.0, 1.0) * 32767.0).astype("<i2").tobytes())
+        for piece in pieces:
+            for start in range(0, len(piece), 1 << 20):
+                block = np.nan_to_num(piece[start : start + (1 << 20)])
+                writer.writeframesraw(np.rint(np.clip(block, -1.0, 1.0) * 32767.0).astype("<i2").tobytes())
 
 
 @contextmanager
@@ -223,7 +272,7 @@ def _decoded(
     start: float = 0.0,
     end: float | None = None,
 ) -> Iterator[Samples]:
-    """Mono pieces at the file's own rate, from `start` to `end` seconds, exact to a sample where the format is."""
+    """Pieces (channels, samples) at the file's own rate, from `start` to `end` seconds, as exact as the format is."""
     import av
 
     rate = stream.rate
@@ -245,18 +294,18 @@ def _decoded(
                 # Timestamps are rounded to the container's clock: follow them only across real gaps.
                 if position is None or at * rate - position > 0.1 * rate:
                     position = round(at * rate)
-            mono = _mono(frame.to_ndarray(), frame.format.is_planar, frame.layout.nb_channels)
-            low, high = max(0, wanted_from - position), len(mono)
+            piece = _as_float(frame.to_ndarray(), frame.format.is_planar, frame.layout.nb_channels)
+            low, high = max(0, wanted_from - position), piece.shape[1]
             if wanted_to is not None:
                 high = min(high, wanted_to - position)
-            position += len(mono)
+            position += piece.shape[1]
             if low < high:
-                yield mono[low:high]
+                yield piece[:, low:high]
             if wanted_to is not None and position >= wanted_to:
                 return
 
 
-def _mono(array: NDArray, planar: bool, channels: int) -> Samples:
+def _as_float(array: NDArray, planar: bool, channels: int) -> Samples:
     if not planar:
         array = array.reshape(-1, channels).T
     if array.dtype == np.uint8:
@@ -265,7 +314,7 @@ def _mono(array: NDArray, planar: bool, channels: int) -> Samples:
         scaled = array.astype(np.float32) / float(-int(np.iinfo(array.dtype).min))
     else:
         scaled = array.astype(np.float32)
-    return scaled[0] if channels == 1 else scaled.mean(axis=0, dtype=np.float32)
+    return scaled
 
 
 def _riff_promise(path: Path) -> float:

@@ -7,7 +7,6 @@ own layer-by-layer compositing costs about 27 ms a frame at 720p before encoding
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,7 @@ _DRAFT_PLATE = (176, 38, 38, 235)
 _CORNER = 24  # radius of a gallery's tiles
 _RING = 6  # pixels around the speaker's tile
 _FEATHER = 72  # pixels over which a portrait's edge melts into the backdrop
+_REMARK = 1.5  # seconds
 _BLUR = 40.0  # pixels, of what is seen beside a portrait
 _DARKEST, _DARK_AT = 0.45, 300.0  # how dark it becomes, and at how many pixels from the portrait
 
@@ -150,7 +150,7 @@ class _Stage:
             _placed(self._name(screen.name, panel), panel.name, self._framing.layout == "gallery")
             for screen, panel in zip(composition.speakers, self._panels, strict=True)
         ]
-        self._turns = _spotlight_turns(self._shots)
+        self._turns = _spotlight_turns(self._shots, composition.fps)
         self._turn_starts = [start for start, _ in self._turns]
         self._cue_starts = [cue.start for cue in composition.cues]
         self._caption: tuple[int, _Layer] | None = None
@@ -188,15 +188,12 @@ class _Stage:
         canvas = self._ground.copy()
         for number, join in enumerate(self._joins):
             join.paste(canvas, self._portraits[number].at(frame))
-            speaking = any(s.speaker == number and s.start_frame <= frame < s.end_frame for s in self._around(frame))
+            speaking = self._portraits[number].speaks_at(frame)
             self._lit[number] = min(1.0, max(0.0, self._lit[number] + (0.25 if speaking else -0.25)))
             for strip in self._rings[number]:
                 _blend(canvas, strip, self._lit[number])
             _blend(canvas, self._names[number])
         return canvas
-
-    def _around(self, frame: int) -> Iterator[Shot]:
-        return (shot for shot in self._shots if shot.start_frame <= frame < shot.end_frame)
 
     def _name(self, name: str, panel: Panel) -> Overlay:
         size = min(_NAME_SIZE, panel.name.height / 2.0)
@@ -340,12 +337,35 @@ def _caption(cue: Cue, band: Box, language: str | None) -> _Layer:
     return _placed(overlay, Box(band.left + (band.width - width) // 2, band.bottom - height, width, height), False)
 
 
-def _spotlight_turns(shots: list[Shot]) -> list[tuple[int, int]]:
-    """(first frame, speaker) of every stretch of the video; the first speaker has the screen from the beginning."""
+def _spotlight_turns(shots: list[Shot], fps: float) -> list[tuple[int, int]]:
+    """(first frame, speaker) of every stretch of the video; the first speaker has the screen from the beginning.
+
+    Where shots overlap, whoever began last has the screen until they end; then whoever still speaks. A remark of under
+    `_REMARK` seconds within somebody else's turn does not turn the picture.
+    """
     if not shots:
         return [(0, 0)]
-    starts = [(next(run).start_frame, speaker) for speaker, run in groupby(shots, key=lambda shot: shot.speaker)]
-    return [(0, starts[0][1]), *starts[1:]]
+    seen: list[Shot] = []
+    latest: Shot | None = None
+    for shot in shots:  # in order of their starts
+        within = latest is not None and latest.speaker != shot.speaker and shot.end_frame <= latest.end_frame
+        if not (within and shot.frames < _REMARK * fps):
+            seen.append(shot)
+        if latest is None or shot.end_frame > latest.end_frame:
+            latest = shot
+    edges = sorted({shot.start_frame for shot in seen} | {shot.end_frame for shot in seen})
+    turns: list[tuple[int, int]] = []
+    speaking: list[Shot] = []
+    following = iter([*seen, None])
+    upcoming = next(following)
+    for edge in edges:
+        while upcoming is not None and upcoming.start_frame <= edge:
+            speaking.append(upcoming)
+            upcoming = next(following)
+        speaking = [shot for shot in speaking if shot.end_frame > edge]
+        if speaking and (not turns or turns[-1][1] != speaking[-1].speaker):
+            turns.append((edge, speaking[-1].speaker))
+    return [(0, turns[0][1]), *turns[1:]]
 
 
 def _name_opacity(seconds: float) -> float:

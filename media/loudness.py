@@ -1,15 +1,16 @@
 """Loudness of the finished sound: ITU-R BS.1770-4 integrated loudness, and a limiter that keeps true peaks down.
 
-Everything runs over blocks of ten seconds, so half an hour at 48 kHz needs little more memory than its samples.
+Everything runs over blocks of ten seconds, so hours of sound on disk need no more memory than minutes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.audio import Samples
+from media.long_sound import Sound
 
 _BLOCK_SECONDS = 10
 _SHORTEST = 0.4  # one gating block: anything shorter has no integrated loudness
@@ -20,42 +21,52 @@ _TOLERANCE = 0.1  # LU
 _FILTER_RUN_UP = 64  # samples; the oversampling filter is shorter
 
 
-def measure(samples: Samples, rate: int) -> tuple[float, float]:
-    """Integrated loudness (LUFS) and true peak (dBTP, 4x oversampled) of mono `samples`.
+def measure(sound: Sound, rate: int) -> tuple[float, float]:
+    """Integrated loudness (LUFS) and true peak (dBTP, 4x oversampled) of mono sound.
 
     Loudness is -inf for silence and for sound under 0.4 s; the peak is -inf for silence.
     """
-    return _integrated_loudness(samples, rate), _decibel(_true_peak(samples))
+    return _integrated_loudness(_blocks(sound, rate), rate), _decibel(_true_peak(sound))
 
 
 def normalise_loudness(samples: Samples, rate: int, target: float = -16.0, ceiling: float = -1.5) -> Samples:
-    """Bring mono `samples` to `target` LUFS (within 0.3 LU) with true peaks at most at `ceiling` dBTP.
+    """As `normalised`, in one piece."""
+    return np.concatenate([np.zeros(0, np.float32), *normalised(samples, rate, target, ceiling)])
 
-    Silence comes back as it is. Sound under 0.4 s has no integrated loudness: only its peaks are limited.
+
+def normalised(sound: Sound, rate: int, target: float = -16.0, ceiling: float = -1.5) -> Iterator[Samples]:
+    """Mono sound at `target` LUFS (within 0.3 LU) with true peaks at most at `ceiling` dBTP, in consecutive pieces.
+
+    Silence comes back as it is. Sound under 0.4 s has no integrated loudness: only its peaks are limited. The sound is
+    read several times over; memory does not grow with its length.
     """
-    samples = np.asarray(samples, np.float32)
-    if not np.isfinite(samples).all():
-        samples = np.nan_to_num(samples)
-    loudness = _integrated_loudness(samples, rate)
-    if loudness == -inf:
-        return _limited(samples, rate, 1.0, ceiling)
-    gain = target - loudness
-    for _ in range(6):
+    loudness = _integrated_loudness(_blocks(sound, rate), rate)
+    gain = 0.0 if loudness == -inf else target - loudness
+    for _ in range(5 if loudness > -inf else 0):
         # Limiting takes a little loudness away; give it back until it converges.
-        result = _limited(samples, rate, 10 ** (gain / 20), ceiling)
-        missing = target - _integrated_loudness(result, rate)
+        missing = target - _integrated_loudness(_limited(sound, rate, 10 ** (gain / 20), ceiling), rate)
         if abs(missing) <= _TOLERANCE:
             break
         gain += missing
-    return result
+    return _limited(sound, rate, 10 ** (gain / 20), ceiling)
 
 
-def _integrated_loudness(samples: Samples, rate: int) -> float:
+def _blocks(sound: Sound, rate: int) -> Iterator[Samples]:
+    for start in range(0, len(sound), _BLOCK_SECONDS * rate):
+        yield _finite(sound[start : start + _BLOCK_SECONDS * rate])
+
+
+def _finite(samples: Samples) -> Samples:
+    samples = np.asarray(samples, np.float32)
+    return samples if np.isfinite(samples).all() else np.nan_to_num(samples)
+
+
+def _integrated_loudness(pieces: Iterable[Samples], rate: int) -> float:
     """BS.1770-4 with its two gates, over blocks of 400 ms that overlap by 75 %."""
-    if len(samples) < _SHORTEST * rate:
+    energies = np.concatenate([np.zeros(0), *_energies_of_100_ms(pieces, rate)])
+    if len(energies) < 4:
         return -inf
-    energies = np.concatenate(list(_energies_of_100_ms(samples, rate)))
-    blocks = np.convolve(energies, np.ones(4), mode="valid") / (0.4 * rate)
+    blocks = np.convolve(energies, np.ones(4), mode="valid") / (_SHORTEST * rate)
     blocks = blocks[blocks > _power(_ABSOLUTE_GATE)]
     if not len(blocks):
         return -inf
@@ -63,7 +74,7 @@ def _integrated_loudness(samples: Samples, rate: int) -> float:
     return -0.691 + 10 * float(np.log10(blocks.mean()))
 
 
-def _energies_of_100_ms(samples: Samples, rate: int) -> Iterator[NDArray[np.float64]]:
+def _energies_of_100_ms(pieces: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float64]]:
     """Sums of squares of the K-weighted signal over consecutive whole 100 ms."""
     from pyloudnorm.iirfilter import IIRfilter
     from scipy.signal import sosfilt
@@ -74,27 +85,31 @@ def _energies_of_100_ms(samples: Samples, rate: int) -> Iterator[NDArray[np.floa
     ]
     sections = np.array([[*stage.b, *stage.a] for stage in stages])
     state = np.zeros((len(sections), 2))
-    whole = int(len(samples) / rate * 10 + 1e-9)
-    edges = (np.arange(whole + 1) * rate / 10).astype(int)
-    for first in range(0, whole, 10 * _BLOCK_SECONDS):
-        last = min(whole, first + 10 * _BLOCK_SECONDS)
-        weighted, state = sosfilt(sections, samples[edges[first] : edges[last]].astype(np.float64), zi=state)
-        yield np.add.reduceat(np.square(weighted), edges[first:last] - edges[first])
+    waiting = np.zeros(0)
+    done = read = 0  # whole 100 ms that are done; samples
+    for piece in pieces:
+        weighted, state = sosfilt(sections, piece.astype(np.float64), zi=state)
+        waiting = np.concatenate([waiting, np.square(weighted)])
+        read += len(piece)
+        whole = 10 * read // rate
+        edges = np.arange(done, whole + 1) * rate // 10
+        if whole > done:
+            yield np.add.reduceat(waiting[: edges[-1] - edges[0]], edges[:-1] - edges[0])
+            waiting, done = waiting[edges[-1] - edges[0] :], whole
 
 
-def _limited(samples: Samples, rate: int, gain: float, ceiling: float) -> Samples:
-    """`samples` times `gain`, turned down smoothly around every true peak above `ceiling` dBTP."""
+def _limited(sound: Sound, rate: int, gain: float, ceiling: float) -> Iterator[Samples]:
+    """`sound` times `gain`, turned down smoothly around every true peak above `ceiling` dBTP."""
     from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
     highest = 10 ** (ceiling / 20)
     radius = max(2, round(_LOOK_AHEAD * rate))
     around = 3 * radius + _FILTER_RUN_UP
-    result = np.empty(len(samples), np.float32)
     block = _BLOCK_SECONDS * rate
-    for start in range(0, len(samples), block):
-        stop = min(len(samples), start + block)
-        before, after = min(start, around), min(len(samples) - stop, around)
-        piece = samples[start - before : stop + after] * np.float32(gain)
+    for start in range(0, len(sound), block):
+        stop = min(len(sound), start + block)
+        before, after = min(start, around), min(len(sound) - stop, around)
+        piece = _finite(sound[start - before : stop + after]) * np.float32(gain)
         # Between samples a band-limited signal hardly ever rises to twice its samples: the rest needs no closer look.
         if np.abs(piece).max(initial=0.0) > highest / 2:
             peaks = maximum_filter1d(_peaks_between_samples(piece), 3)
@@ -103,16 +118,15 @@ def _limited(samples: Samples, rate: int, gain: float, ceiling: float) -> Sample
             held = minimum_filter1d(wanted, 2 * radius + 1)
             smooth = uniform_filter1d(uniform_filter1d(held, radius | 1), radius - 1 | 1)
             piece = piece * smooth.astype(np.float32)
-        result[start:stop] = piece[before : before + stop - start]
-    return result
+        yield piece[before : before + stop - start]
 
 
-def _true_peak(samples: Samples) -> float:
+def _true_peak(sound: Sound) -> float:
     block = 1 << 19
     highest = 0.0
-    for start in range(0, len(samples), block):
+    for start in range(0, len(sound), block):
         before = min(start, _FILTER_RUN_UP)
-        piece = samples[start - before : start + block + _FILTER_RUN_UP].astype(np.float32, copy=False)
+        piece = _finite(sound[start - before : start + block + _FILTER_RUN_UP])
         if np.abs(piece).max() > highest / 2:
             highest = max(
                 highest,

@@ -88,6 +88,11 @@ class MovingPortrait:
             picture = mix(picture, self._playing(following, 0), weight)
         return picture
 
+    def speaks_at(self, frame: int) -> bool:
+        """Whether one of the speaker's clips is shown at a frame."""
+        number = bisect_right(self._starts, frame) - 1
+        return number >= 0 and frame < self._shots[number].end_frame
+
     def close(self) -> None:
         if self._player is not None:
             self._player.close()

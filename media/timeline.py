@@ -1,19 +1,27 @@
-"""The elastic timeline: where every turn lies, in whole frames and whole samples.
+"""Where every turn lies, in whole frames and whole samples: `elastic`, `locked` to a source's times, or a recording's.
 
 Picture and sound are counted on one grid. Every turn starts on a frame boundary, and its sample is computed from that
 frame, never added up from the turns before, so the last turn of a long video is as exact as the first.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from heapq import heappop, heappush
+from itertools import accumulate, pairwise
 
 from media.dialogue import Dialogue
 from media.errors import InputError
 
 PAUSE = 0.35
 """Seconds of silence between two turns, where nothing else is asked for."""
+BREATH = 0.12
+"""Seconds that are left of a pause at least, whatever is borrowed from it."""
+SLOWEST, FASTEST, HURRIED = 0.85, 1.25, 1.4
+"""How much slower and faster than its own pace speech is comfortable, and what is never exceeded."""
+_FULL = 0.98
+"""The share of its slot from which on a turn is left as it is: the rest is not heard as a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,31 @@ class Timeline:
     def times(self, span: Span) -> tuple[float, float]:
         """When the span's sound starts and ends, in seconds."""
         return span.start_sample / self.sample_rate, (span.start_sample + span.samples) / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a turn was brought into its slot on the `locked` timeline. Lengths in seconds."""
+
+    natural: float
+    """As it would be spoken without a slot."""
+    slot: float
+    """From the start to the end of the turn in the source."""
+    spoken_pace: float
+    """How much faster than naturally it was spoken again."""
+    stretch: float
+    """How much faster than that its sound was made; 1.0: not touched."""
+    borrowed: float
+    """Taken from the pause after the slot."""
+    late: float
+    """How much later than its slot it begins, because a turn before it did not fit."""
+    over: float
+    """What did not fit: how much longer it is than slot and pause together; 0.0 if it fits."""
+
+    @property
+    def comfortable(self) -> bool:
+        """Whether nobody hears a hurry: it fits, on time, at no more than `FASTEST`."""
+        return self.over == 0 and self.late == 0 and self.stretch <= FASTEST
 
 
 def arrange(
@@ -89,6 +122,112 @@ def arrange(
     return Timeline(fps, sample_rate, total, sample_at(total, sample_rate, fps), tuple(spans))
 
 
+def proportionate_pauses(source: Sequence[tuple[float, float]], durations: Sequence[float]) -> list[float]:
+    """The source's pauses for turns of other lengths: longer where all that is said takes longer.
+
+    Args:
+        source: (start, end) of each turn in the source, in order of their starts.
+        durations: how long each turn is now, seconds.
+
+    Returns:
+        Seconds between each turn and the next, one fewer than there are turns; at least `BREATH`, also where cues of the
+        source follow at once or its speech overlaps.
+    """
+    spoken = sum(end - start for start, end in source)
+    scale = sum(durations) / spoken if spoken > 0 else 1.0
+    return [max((following[0] - turn[1]) * scale, BREATH) for turn, following in pairwise(source)]
+
+
+def wanted_pace(natural: float, slot: float) -> float:
+    """How much faster than naturally a turn should be spoken again for its slot, within what is comfortable."""
+    return min(max(natural / slot, SLOWEST), FASTEST)
+
+
+def lock(
+    natural_in_samples: Sequence[int],
+    spoken_in_samples: Sequence[int],
+    slots: Sequence[tuple[float, float]],
+    sample_rate: int,
+    fps: int = 25,
+    length: float = 0.0,
+    lead_out: float = 0.5,
+) -> tuple[Timeline, tuple[Fit, ...]]:
+    """Lays every turn into its slot: the time it has in the source.
+
+    What is too long borrows from the pause that follows, then its sound is to be stretched to `Span.samples`, up to
+    `HURRIED`; what is too short is slowed down, until it is `SLOWEST` of its natural pace. What fits even so not, runs on:
+    the turns after it begin late, and catch up within their own slots. Turns overlap only where their slots do.
+
+    Args:
+        natural_in_samples: the length of each turn's sound at its own pace.
+        spoken_in_samples: its length as it was spoken again for the slot.
+        slots: (start, end) of each turn in the source, seconds, in order of their starts.
+        length: seconds that the video lasts at least: the source's.
+        lead_out: seconds after the last turn, where the source ends sooner.
+
+    Raises:
+        ValueError: a rate is not positive, a turn has no sound, or slots are not in order or end before they begin.
+    """
+    _check_rates(sample_rate, fps)
+    if any(count <= 0 for count in (*natural_in_samples, *spoken_in_samples)):
+        raise ValueError("every turn needs sound")
+    for number, (start, end) in enumerate(slots, 1):
+        if not 0 <= start <= end < math.inf:
+            raise ValueError(f"slot {number} lasts from {start} to {end} s")
+    starts = [_nearest_frame(start, fps) for start, _ in slots]
+    if starts != sorted(starts):
+        raise ValueError("slots must be in order of their starts")
+    ends = [max(_nearest_frame(end, fps), first + 1) for (_, end), first in zip(slots, starts, strict=True)]
+    latest_ends = list(accumulate(ends, max))
+    breath = math.ceil(BREATH * fps)
+    spans: list[Span] = []
+    fits: list[Fit] = []
+    running: list[tuple[int, int]] = []  # (end of the slot, end of the turn), of slots that may not be over
+    free = 0  # the first frame after every turn whose slot is over
+    for natural, spoken, slot_start, slot_end in zip(natural_in_samples, spoken_in_samples, starts, ends, strict=True):
+        while running and running[0][0] <= slot_start:
+            free = max(free, heappop(running)[1])
+        start = max(slot_start, free)
+        after = bisect_left(starts, slot_end)
+        if latest_ends[after - 1] > slot_end:
+            pause_end = slot_end  # somebody else speaks then
+        elif after < len(starts):
+            pause_end = starts[after] - breath
+        else:
+            pause_end = math.floor(length * fps)
+        room_end = max(slot_end, pause_end, start + 1)
+        own = _whole_frames(max(slot_end - start, 1), sample_rate, fps)
+        room = _whole_frames(room_end - start, sample_rate, fps)
+        if spoken < _FULL * own:
+            samples = max(spoken, min(own, math.floor(natural / SLOWEST)))
+        elif spoken <= room:
+            samples = spoken
+        else:
+            samples = max(room, math.ceil(spoken / HURRIED))
+        frames = _ceiling(samples * fps, sample_rate)
+        spans.append(Span(start, frames, sample_at(start, sample_rate, fps), samples))
+        heappush(running, (slot_end, start + frames))
+        fits.append(
+            Fit(
+                natural=round(natural / sample_rate, 3),
+                slot=round((slot_end - slot_start) / fps, 3),
+                spoken_pace=round(natural / spoken, 3),
+                stretch=round(spoken / samples, 3),
+                borrowed=round(max(min(samples, room) - own, 0) / sample_rate, 3),
+                late=round((start - slot_start) / fps, 3),
+                over=round(max(samples - room, 0) / sample_rate, 3),
+            )
+        )
+    last = max((span.start_sample + span.samples for span in spans), default=0)
+    total = max(
+        _ceiling((last + round(lead_out * sample_rate)) * fps, sample_rate) if length * sample_rate < last else 0,
+        max((span.start_frame + span.frames for span in spans), default=0),
+        math.ceil(length * fps - 1e-9),
+        1,
+    )
+    return Timeline(fps, sample_rate, total, sample_at(total, sample_rate, fps), tuple(spans)), tuple(fits)
+
+
 def from_times(turns: Sequence[tuple[float, float]], total_samples: int, sample_rate: int, fps: int = 25) -> Timeline:
     """The timeline of a recording, whose sound stays as it is: each turn's (start, end) seconds to the nearest frame.
 
@@ -116,8 +255,7 @@ def from_times(turns: Sequence[tuple[float, float]], total_samples: int, sample_
             )
         first = min(_nearest_frame(start, fps), total - 1)
         last = min(max(_nearest_frame(end, fps), first + 1), total)
-        # Whole frames of sound, rounded down: as many samples as one clip of so many frames has wherever it lies.
-        samples = (last - first) * sample_rate // fps
+        samples = _whole_frames(last - first, sample_rate, fps)
         spans.append(Span(first, last - first, sample_at(first, sample_rate, fps), samples))
     return Timeline(fps, sample_rate, total, sample_at(total, sample_rate, fps), tuple(spans))
 
@@ -133,6 +271,11 @@ def timed(dialogue: Dialogue, timeline: Timeline) -> Dialogue:
 def sample_at(frame: int, sample_rate: int, fps: int) -> int:
     """The sample nearest to the start of `frame`, in whole numbers: exact after any number of hours."""
     return _nearest(frame * sample_rate, fps)
+
+
+def _whole_frames(frames: int, sample_rate: int, fps: int) -> int:
+    """The sound of so many frames, rounded down: as many samples as one clip has wherever it lies."""
+    return frames * sample_rate // fps
 
 
 def _nearest(numerator: int, denominator: int) -> int:

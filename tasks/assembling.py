@@ -7,7 +7,6 @@ import filecmp
 import hashlib
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +32,7 @@ COMPOSING_SPEED = "assemble"
 """What seconds of work per second of video are recorded under."""
 DEFAULT_COMPOSING = 0.5
 
-_RECIPE = b"assembly/1\n"
+_RECIPE = b"assembly/2\n"
 """Changes when videos would look or sound different though all of their parts are the same."""
 
 
@@ -100,8 +99,7 @@ def assemble(
     key = _key(request, source, performance, burnt, cast, planned, metadata)
     cached = store.has(key)
     if not cached:
-        with tempfile.TemporaryDirectory(prefix="portrayal-") as folder, store.writing(key) as path:
-            sound = Path(folder) / "sound.wav"
+        with workspace.scratch_file(".wav") as sound, store.writing(key) as path:
             _write_sound(source, performance, sound)
             _compose(request, source, performance, burnt, cast, planned, sound, metadata, path, advance)
         record_speed(COMPOSING_SPEED, performance.seconds, time.perf_counter() - began)
@@ -172,23 +170,21 @@ def _compose(
 
 
 def _write_sound(source: Source, performance: Performance, path: Path) -> None:
-    """The sound track: 48 kHz mono, as long as the picture, at -16 LUFS."""
-    import numpy as np
-
-    from media.audio import read_audio, write_wav
-    from media.loudness import normalise_loudness
+    """The sound track: 48 kHz mono, as long as the picture, at -16 LUFS. Memory does not grow with its length."""
+    from media.audio import audio_blocks, read_audio, write_wav
+    from media.long_sound import LongSound
+    from media.loudness import normalised
 
     store = workspace.store()
-    length = performance.timeline.samples
-    if performance.sounds:
-        track = np.zeros(length, np.float32)
-        for span, key in zip(performance.timeline.spans, performance.sounds, strict=True):
-            samples = read_audio(store.fetch(key), SOUND_RATE)[: length - span.start_sample]
-            track[span.start_sample : span.start_sample + len(samples)] += samples
-    else:
-        recorded = read_audio(Path(source.path), SOUND_RATE)[:length]
-        track = np.pad(recorded, (0, length - len(recorded)))
-    write_wav(path, normalise_loudness(track, SOUND_RATE), SOUND_RATE)
+    with LongSound(workspace.scratch()) as track:
+        if performance.sounds:
+            for span, key in zip(performance.timeline.spans, performance.sounds, strict=True):
+                track.mix(read_audio(store.fetch(key), SOUND_RATE), span.start_sample)
+        else:
+            for block in audio_blocks(Path(source.path), SOUND_RATE):
+                track.append(block - performance.dc_offset)
+        track.extend_to(performance.timeline.samples)
+        write_wav(path, normalised(track, SOUND_RATE), SOUND_RATE)
 
 
 def _key(
@@ -213,7 +209,7 @@ def _key(
         "frames": timeline.frames,
         "speakers": [[person.speaker, person.picture] for person in cast],
         "clips": [[one.speaker, one.key, span(one.turn)] for one in planned],
-        "sound": list(performance.sounds) or source.sha256,
+        "sound": list(performance.sounds) or [source.sha256, f"less {performance.dc_offset}"],
         "cues": [asdict(cue) for cue in cues],
         "metadata": dict(metadata),
     }

@@ -221,12 +221,7 @@ def write_record(
             {
                 **asdict(outcome),
                 "voices": performance.voices,
-                "turns": [
-                    asdict(turn) | {"segment": segment.key}
-                    for turn, segment in zip(
-                        performance.dialogue.turns, _turns_of(planned, outcome.language), strict=True
-                    )
-                ],
+                "turns": _turns(performance, _turns_of(planned, outcome.language)),
             }
             for outcome, performance in zip(outcomes, performances, strict=True)
         ],
@@ -246,8 +241,9 @@ def write_record(
         layout=layout_of(request, source),
         aspect=request.aspect,
         transcript=source.transcript,
+        source_sound=asdict(heard.sound) | {"findings": list(heard.sound.findings)} if heard else None,
         diarization=[list(turn) for turn in heard.diarization] if heard else [],
-        notes=list(heard.notes) if heard else [],
+        notes=[*(heard.notes if heard else ()), *(text for one in performances for text in one.notes)],
         request=request.model_dump(mode="json"),
     )
     _carry_over(record, before)
@@ -307,6 +303,16 @@ def _outcome(
         captions=tuple(str(one) for one in made.captions) if made else (),
         assembled_before=made.cached if made else False,
     )
+
+
+def _turns(performance: Performance, planned: Sequence[PlannedSegment]) -> list[dict[str, Any]]:
+    turns = [
+        asdict(turn) | {"segment": segment.key}
+        for turn, segment in zip(performance.dialogue.turns, planned, strict=True)
+    ]
+    for turn, fit in zip(turns, performance.fits, strict=False):
+        turn["fit"] = asdict(fit) | {"comfortable": fit.comfortable}
+    return turns
 
 
 def _turns_of(planned: Sequence[PlannedSegment], language: str) -> list[PlannedSegment]:

@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 import time
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,7 @@ import numpy as np
 
 from media.dialogue import Dialogue, Turn, display_name, name_fault, tidy
 from media.errors import InputError
+from media.hygiene import SoundCheck, check_sound
 from media.store import ArtifactStore
 from media.timeline import Span, Timeline, from_times, sample_at, timed
 from tasks import workspace
@@ -30,7 +32,7 @@ from tasks.sources import Source
 from tasks.speeds import record_speed
 
 if TYPE_CHECKING:
-    from models.speech.protocols import Samples, SpeakerTurn
+    from models.speech.protocols import Sound, SpeakerTurn
 
 STAGE = "Listen to the recording"
 
@@ -58,7 +60,7 @@ DEFAULT_SPEED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A recording as a performance, whose turns do not overlap, and what else was found out about it."""
+    """A recording as a performance, whose turns overlap where its speech does, and what else was found out about it."""
 
     performance: Performance
     pitch: dict[str, str | None]
@@ -67,6 +69,8 @@ class Heard:
     """What the user should know: how sure the number of speakers is, that there are no captions."""
     diarization: tuple[tuple[str, float, float], ...]
     """The diarizer's own turns, overlaps and all: label, start, end in seconds."""
+    sound: SoundCheck
+    """The recording's sound as it was delivered."""
 
 
 def heard_before(source: Source, request: ProductionRequest, fps: int) -> Heard | None:
@@ -96,25 +100,46 @@ def hear(
         MissingEngineError: an engine that is asked for is not there.
     """
     if found := heard_before(source, request, fps):
-        for text in found.notes:
-            note(text)
+        _tell(found)
         return found
-    from media.audio import read_audio
+    from media.audio import audio_blocks
+    from media.long_sound import LongSound
 
     began = time.perf_counter()
+    path = Path(source.path)
+    check = check_sound(path)
+    advance(0.03)
+    with LongSound(workspace.scratch()) as samples:
+        for block in audio_blocks(path, RATE):
+            samples.append(block - np.float32(check.removed_offset))
+        advance(0.05)
+        heard = _hear(samples, check, source, request, fps, advance)
+        record_speed(SPEED, len(samples) / RATE, time.perf_counter() - began)
+    advance(1.0)
+    _tell(heard)
+    return heard
+
+
+def _tell(heard: Heard) -> None:
+    note(" ".join(heard.sound.findings))
+    for text in heard.notes:
+        note(text)
+
+
+def _hear(
+    samples: "Sound", check: SoundCheck, source: Source, request: ProductionRequest, fps: int, advance: Advance
+) -> Heard:
     store = workspace.store()
-    samples = read_audio(Path(source.path), RATE)
-    advance(0.05)
     turns, engines, notes = _who_speaks(samples, source, request, lambda share: advance(0.05 + 0.55 * share))
     said, language, transcript_engines, transcript_notes = _what_is_said(
         samples, source, request, lambda share: advance(0.6 + 0.25 * share)
     )
     engines |= transcript_engines
     notes += transcript_notes
-    exclusive = merged(turns.exclusive)
-    names = _names(exclusive, said)
-    pieces = [piece for turn in exclusive for piece in cut_at_pauses(samples, RATE, turn)]
-    words = words_of_turns(pieces, said, names)
+    names = _names(turns.exclusive, said)
+    pieces = [piece for turn in merged(turns.turns) for piece in cut_at_pauses(samples, RATE, turn)]
+    pieces.sort(key=lambda piece: (piece.start, piece.end))
+    words = words_of_turns(pieces, said, names, turns.exclusive)
     texts = [tidy(" ".join(word.text for word in spoken)) for spoken in words]
     length = round(len(samples) / RATE * SOUND_RATE)
     timeline = from_times([(piece.start, piece.end) for piece in pieces], length, SOUND_RATE, fps)
@@ -129,37 +154,45 @@ def hear(
             audio=tuple(_store_sound(store, samples, span, fps) for span in timeline.spans),
             words=tuple(tuple(spoken) for spoken in words),
             engines=engines,
+            dc_offset=check.removed_offset,
         ),
         pitch=_pitch(samples, pieces, names),
         notes=tuple(notes),
         diarization=tuple((turn.speaker, turn.start, turn.end) for turn in turns.turns),
+        sound=check,
     )
     with store.writing(_key(source, request, fps)) as path:
         path.write_text(json.dumps(asdict(heard), ensure_ascii=False))
-    record_speed(SPEED, len(samples) / RATE, time.perf_counter() - began)
-    advance(1.0)
-    for text in heard.notes:
-        note(text)
     return heard
 
 
 def merged(turns: "Iterable[SpeakerTurn]") -> "list[SpeakerTurn]":
-    """Turns with the pauses within one speaker's speech closed, in order of start. Whatever is heard stays."""
+    """Turns with the pauses within one speaker's speech closed where nobody else speaks in them, in order of start.
+
+    Whatever is heard stays; turns of several speakers overlap where they did.
+    """
     result: list[SpeakerTurn] = []
+    place: dict[str, int] = {}  # of each speaker's last turn
     for turn in sorted(turns, key=lambda one: (one.start, one.end)):
-        last = result[-1] if result else None
-        if last is not None and last.speaker == turn.speaker:
+        last = result[place[turn.speaker]] if turn.speaker in place else None
+        if last is not None:
             gap = turn.start - last.end
             short = min(last.end - last.start, turn.end - turn.start) < SHORT_TURN
-            if gap < JOINED_GAP or (short and gap < SHORT_TURN_GAP):
-                result[-1] = replace(last, end=max(last.end, turn.end))
+            between = any(
+                result[other].end > last.end and result[other].start < turn.start
+                for speaker, other in place.items()
+                if speaker != turn.speaker
+            )
+            if gap <= 0 or (not between and (gap < JOINED_GAP or (short and gap < SHORT_TURN_GAP))):
+                result[place[turn.speaker]] = replace(last, end=max(last.end, turn.end))
                 continue
+        place[turn.speaker] = len(result)
         result.append(turn)
     return result
 
 
 def cut_at_pauses(
-    samples: "Samples", rate: int, turn: "SpeakerTurn", longest: float = LONGEST_TURN
+    samples: "Sound", rate: int, turn: "SpeakerTurn", longest: float = LONGEST_TURN
 ) -> "Iterator[SpeakerTurn]":
     """A turn in consecutive pieces of at most `longest` seconds, cut where it is quietest."""
     start = turn.start
@@ -174,19 +207,35 @@ def cut_at_pauses(
 
 
 def words_of_turns(
-    turns: "Sequence[SpeakerTurn]", said: Iterable[SpokenWord], names: dict[str, str]
+    turns: "Sequence[SpeakerTurn]",
+    said: Iterable[SpokenWord],
+    names: dict[str, str],
+    exclusive: "Sequence[SpeakerTurn]" = (),
 ) -> list[list[SpokenWord]]:
     """What is said in each turn: every word goes to the nearest one, and rather to one of its own speaker.
+
+    Args:
+        turns: in order of start; they may overlap.
+        exclusive: who has the floor, one at a time: tells where turns overlap whose a word is, if nothing else does.
 
     Words that are far from all turns are left out.
     """
     words: list[list[SpokenWord]] = [[] for _ in turns]
+    floor_starts = [turn.start for turn in exclusive]
+    starts = [turn.start for turn in turns]
+    longest = max((turn.end - turn.start for turn in turns), default=0.0)
     for word in said:
         middle = (word.start + word.end) / 2
+        holder = bisect_right(floor_starts, middle) - 1
+        own = word.speaker
+        if own is None and holder >= 0 and exclusive[holder].end >= middle:
+            own = names.get(exclusive[holder].speaker)
         best, least = None, _FAR
-        for index, turn in enumerate(turns):
+        near = range(bisect_left(starts, middle - longest - _FAR), bisect_right(starts, middle + _FAR))
+        for index in near:
+            turn = turns[index]
             away = max(turn.start - middle, middle - turn.end, 0.0)
-            if word.speaker is not None and names.get(turn.speaker) != word.speaker:
+            if own is not None and names.get(turn.speaker) != own:
                 away += _WRONG_SPEAKER
             if away < least:
                 best, least = index, away
@@ -195,7 +244,7 @@ def words_of_turns(
     return words
 
 
-def _who_speaks(samples: "Samples", source: Source, request: ProductionRequest, advance: Advance) -> tuple[Any, ...]:
+def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, advance: Advance) -> tuple[Any, ...]:
     from models.speech.protocols import Diarization, SpeakerTurn
 
     if request.rttm is not None:
@@ -258,7 +307,7 @@ def _exclusive(turns: "Sequence[SpeakerTurn]") -> "tuple[SpeakerTurn, ...]":
 
 
 def _what_is_said(
-    samples: "Samples", source: Source, request: ProductionRequest, advance: Advance
+    samples: "Sound", source: Source, request: ProductionRequest, advance: Advance
 ) -> tuple[list[SpokenWord], str, dict[str, str], list[str]]:
     """Words with times, the language, the engines used, and remarks."""
     asked = source.languages[0] if source.languages else None
@@ -284,7 +333,7 @@ def _what_is_said(
 
 
 def _said_in_transcript(
-    samples: "Samples",
+    samples: "Sound",
     source: Source,
     request: ProductionRequest,
     asked: str | None,
@@ -378,17 +427,22 @@ def _unused(name: str, names: dict[str, str]) -> str:
     return name
 
 
-def _pitch(samples: "Samples", turns: "Sequence[SpeakerTurn]", names: dict[str, str]) -> dict[str, str | None]:
-    from models.speech.voice_profile import voice_profile
+def _pitch(samples: "Sound", turns: "Sequence[SpeakerTurn]", names: dict[str, str]) -> dict[str, str | None]:
+    from models.speech.voice_profile import ENOUGH, voice_profile
 
     pitch: dict[str, str | None] = {}
     for label, name in names.items():
-        own = [samples[round(turn.start * RATE) : round(turn.end * RATE)] for turn in turns if turn.speaker == label]
+        own = []
+        seconds = 0.0
+        for turn in turns:
+            if turn.speaker == label and seconds < ENOUGH:
+                own.append(samples[round(turn.start * RATE) : round(turn.end * RATE)])
+                seconds += turn.end - turn.start
         pitch[name] = voice_profile(np.concatenate(own), RATE).pitch_class if own else None
     return pitch
 
 
-def _quietest(samples: "Samples", rate: int, earliest: float, latest: float) -> float:
+def _quietest(samples: "Sound", rate: int, earliest: float, latest: float) -> float:
     """The middle of the quietest 0.2 s between two moments, in seconds."""
     hop = rate // 100
     piece = samples[round(earliest * rate) : round(latest * rate)]
@@ -400,7 +454,7 @@ def _quietest(samples: "Samples", rate: int, earliest: float, latest: float) -> 
     return earliest + (int(energy.argmin()) + width / 2) * hop / rate
 
 
-def _store_sound(store: ArtifactStore, samples: "Samples", span: Span, fps: int) -> str:
+def _store_sound(store: ArtifactStore, samples: "Sound", span: Span, fps: int) -> str:
     """The sound that is heard while the span's frames are shown, filled up with silence at the recording's end."""
     from media.audio import wav_bytes
 
@@ -435,7 +489,7 @@ def _key(source: Source, request: ProductionRequest, fps: int) -> str:
         if source.transcript
         else None,
     }
-    digest = hashlib.sha256(b"hearing/1\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(b"hearing/2\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return f"hearings/{digest}.json"
 
 
@@ -449,10 +503,12 @@ def _from_json(record: dict[str, Any]) -> Heard:
             audio=tuple(found["audio"]),
             words=tuple(tuple(SpokenWord(**word) for word in words) for words in found["words"]),
             engines=found["engines"],
+            dc_offset=found["dc_offset"],
         ),
         pitch=record["pitch"],
         notes=tuple(record["notes"]),
         diarization=tuple((speaker, start, end) for speaker, start, end in record["diarization"]),
+        sound=SoundCheck(**record["sound"]),
     )
 
 

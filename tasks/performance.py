@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from media.dialogue import Dialogue
-from media.timeline import Timeline
+from media.timeline import Fit, Timeline
 
 RENDER_RATE = 16_000
 """Samples a second of what renderers hear."""
@@ -24,7 +24,7 @@ class SpokenWord:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """One language of a production. `audio`, `sounds` and `words` have one entry a turn."""
+    """One language of a production. `audio`, `sounds`, `words` and `fits` have one entry a turn."""
 
     dialogue: Dialogue
     """Turns with their times in the video; texts are empty where nobody wrote down what is said."""
@@ -40,6 +40,12 @@ class Performance:
     """The synthesizer's voice by speaker."""
     engines: dict[str, str] = field(default_factory=dict)
     """Engine and version by kind."""
+    dc_offset: float = 0.0
+    """What is subtracted from a recording's samples before they become the sound track."""
+    fits: tuple[Fit, ...] = ()
+    """How each turn was brought into its slot; empty when none was locked to one."""
+    notes: tuple[str, ...] = ()
+    """What the user should know: which turns did not fit into their slots."""
 
     @property
     def language(self) -> str:

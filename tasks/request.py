@@ -14,6 +14,7 @@ ENGINE_KINDS = ("diarization", "transcription", "alignment", "synthesis", "rende
 Layout = Literal["spotlight", "gallery", "duet"]
 Aspect = Literal["16:9", "9:16", "1:1"]
 Captions = Literal["burn", "sidecar", "both", "none"]
+TimelineKind = Literal["elastic", "locked"]
 
 
 class RenderOptions(BaseModel):
@@ -73,6 +74,11 @@ class ProductionRequest(BaseModel):
         default="both",
         title="Captions",
         description="Burnt in, beside the video as .vtt, .srt and .json, both, or none",
+    )
+    timeline: TimelineKind = Field(
+        default="elastic",
+        title="Timeline",
+        description="Turns as long as they take, or each within its slot in the source language",
     )
     cast: dict[str, str] = Field(
         default_factory=dict,

@@ -3,24 +3,27 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from media.dialogue import Speaker, Turn
+from media.dialogue import Dialogue, Speaker, Turn
 from media.errors import InputError
 from media.store import ArtifactStore
-from media.timeline import arrange, timed
+from media.timeline import FASTEST, Fit, arrange, lock, proportionate_pauses, timed, wanted_pace
 from tasks import workspace
 from tasks.casting import CastSpeaker
 from tasks.performance import RENDER_RATE, SOUND_RATE, Performance
-from tasks.progress import Advance
+from tasks.progress import Advance, note
 from tasks.request import ProductionRequest
 from tasks.sources import Source
 
 if TYPE_CHECKING:
-    from models.speech.protocols import Synthesizer, Voice
+    from models.speech.protocols import Samples, Synthesizer, Voice
 
 STAGE = "Speak the script"
+
+_NAMED = 3
+"""Turns that did not fit are named up to so many; the record has the figures of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ def speak(
 ) -> Performance:
     """Speak a script in one of its languages and lay the turns out in time.
 
+    On the `elastic` timeline they take as long as they take, with the source's pauses in proportion where it has times.
+    On the `locked` one each is fitted into the time that it has in the source: what the script says, or how long the
+    script's own language takes.
+
     Args:
         fps: frames a second of the video; turns begin with a frame.
         advance: called with the share done, 0..1.
@@ -62,12 +69,42 @@ def speak(
         raise ValueError(f"{source.path} is not a script")
     engine = synthesizer(request.engine("synthesis"))
     dialogue = source.script.dialogues[language]
+    slots = times_of(source.script.source)
+    if request.timeline == "locked" and slots is None and language != source.script.source.language:
+        original = speak(
+            request.model_copy(update={"timeline": "elastic"}),
+            source,
+            source.script.source.language,
+            cast,
+            fps,
+            keep=False,
+        )
+        slots = [(span.start_frame / fps, (span.start_frame + span.frames) / fps) for span in original.timeline.spans]
+        length = original.seconds
+    else:
+        length = max(end for _, end in slots) if slots else 0.0
     voices = choose_voices(engine, source, language, cast)
     store = workspace.store()
     spoken = []
     for done, turn in enumerate(dialogue.turns):
         spoken.append(_speak_turn(store, engine, turn, language, voices[turn.speaker]))
         advance((done + 1) / len(dialogue.turns))
+    fits: tuple[Fit, ...] = ()
+    if slots and request.timeline == "locked":
+        natural = [one.samples for one in spoken]
+        spoken = [
+            _spoken_for_slot(store, engine, turn, language, voices[turn.speaker], one, end - start, fps)
+            for turn, one, (start, end) in zip(dialogue.turns, spoken, slots, strict=True)
+        ]
+        timeline, fits = lock(natural, [one.samples for one in spoken], slots, SOUND_RATE, fps, length)
+        spoken = [_stretched(store, one, span.samples) for one, span in zip(spoken, timeline.spans, strict=True)]
+    else:
+        durations = [one.samples for one in spoken]
+        pauses = proportionate_pauses(slots, [count / SOUND_RATE for count in durations]) if slots else None
+        timeline = arrange(durations, SOUND_RATE, pauses, fps)
+    notes = _what_did_not_fit(dialogue, fits)
+    for text in notes:
+        note(text)
     plain_voices = {
         one.speaker: asdict(voices[one.speaker])
         | {
@@ -78,7 +115,6 @@ def speak(
     }
     if keep:
         _record_voices(source, language, plain_voices)
-    timeline = arrange([one.samples for one in spoken], SOUND_RATE, fps=fps)
     return Performance(
         dialogue=timed(dialogue, timeline),
         timeline=timeline,
@@ -86,7 +122,47 @@ def speak(
         sounds=tuple(one.sound for one in spoken),
         voices=plain_voices,
         engines={"synthesis": f"{engine.name} ({engine.version})"},
+        fits=fits,
+        notes=notes,
     )
+
+
+def times_of(dialogue: Dialogue) -> list[tuple[float, float]] | None:
+    """(start, end) of every turn of a source, in seconds; None where some have no times, or they are not in order."""
+    times = [(turn.start, turn.end) for turn in dialogue.turns if turn.start is not None and turn.end is not None]
+    return times if len(times) == len(dialogue.turns) and times == sorted(times, key=lambda one: one[0]) else None
+
+
+def _what_did_not_fit(dialogue: Dialogue, fits: Sequence[Fit]) -> tuple[str, ...]:
+    """A sentence for each turn that is late or too long for its slot, one for the rest, and one for those that hurry."""
+    found = [
+        (number, turn, fit)
+        for number, (turn, fit) in enumerate(zip(dialogue.turns, fits, strict=False), 1)
+        if fit.over or fit.late
+    ]
+    sentences = []
+    for number, turn, fit in found[:_NAMED]:
+        late = f"begins {fit.late:.2f} s late" if fit.late else ""
+        over = (
+            f"is {fit.over:.2f} s too long for its slot of {fit.slot:.2f} s and the pause after it, "
+            f"even {fit.spoken_pace * fit.stretch:.2f} times as fast as it would be spoken; shorten its text"
+            if fit.over
+            else ""
+        )
+        what = " and ".join(part for part in (late, over) if part)
+        sentences.append(f"Turn {number} ({turn.speaker}) in {dialogue.language} {what}.")
+    if len(found) > _NAMED:
+        more = ", ".join(str(number) for number, *_ in found[_NAMED:][:20])
+        sentences.append(
+            f"{len(found) - _NAMED} more turns in {dialogue.language} are late or do not fit into their slots ({more}"
+            f"{' ...' if len(found) > _NAMED + 20 else ''}); the figures are in production.json."
+        )
+    hurried = sum(fit.stretch > FASTEST and not fit.over for fit in fits)
+    if hurried:
+        sentences.append(
+            f"{hurried} turn{'s' if hurried > 1 else ''} in {dialogue.language} had to be hurried to fit the slot."
+        )
+    return tuple(sentences)
 
 
 def choose_voices(
@@ -136,15 +212,57 @@ def _speak_turn(
     facts = [engine.name, engine.version, turn.text, language, asdict(voice)]
     digest = hashlib.sha256(b"speech/1\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     record = f"speech/{digest}.json"
-    if store.has(record):
-        known = SpokenTurn(**json.loads(store.fetch(record).read_text()))
-        if store.has(known.sound) and store.has(known.audio):
-            return known
+    if (known := _known(store, record)) is not None:
+        return known
+    speech = engine.speak(turn.text, language, voice)
+    return _kept(store, record, speech.samples, speech.sample_rate)
+
+
+def _spoken_for_slot(
+    store: ArtifactStore,
+    engine: "Synthesizer",
+    turn: Turn,
+    language: str,
+    voice: "Voice",
+    natural: SpokenTurn,
+    slot: float,
+    fps: int,
+) -> SpokenTurn:
+    """The turn spoken at the pace that its slot asks for, if that brings it nearer to the slot."""
+    wanted = max(slot, 1 / fps)
+    if abs(natural.samples / SOUND_RATE - wanted) <= 1 / fps:
+        return natural
+    pace = wanted_pace(natural.samples / SOUND_RATE, wanted)
+    again = _speak_turn(store, engine, turn, language, replace(voice, rate=round(voice.rate * pace)))
+    return min(natural, again, key=lambda one: abs(one.samples / SOUND_RATE - wanted))
+
+
+def _stretched(store: ArtifactStore, spoken: SpokenTurn, samples: int) -> SpokenTurn:
+    """The turn's sound at another pace, exactly so many samples long at 48 kHz."""
+    if samples == spoken.samples:
+        return spoken
+    digest = hashlib.sha256(f"stretch/1\n{spoken.sound} {samples}".encode()).hexdigest()
+    record = f"speech/{digest}.json"
+    if (known := _known(store, record)) is not None:
+        return known
+    from media.audio import read_audio
+    from media.stretch import stretched
+
+    sound = stretched(read_audio(store.fetch(spoken.sound), SOUND_RATE), samples, SOUND_RATE)
+    return _kept(store, record, sound, SOUND_RATE)
+
+
+def _known(store: ArtifactStore, record: str) -> SpokenTurn | None:
+    if not store.has(record):
+        return None
+    known = SpokenTurn(**json.loads(store.fetch(record).read_text()))
+    return known if store.has(known.sound) and store.has(known.audio) else None
+
+
+def _kept(store: ArtifactStore, record: str, samples: "Samples", rate: int) -> SpokenTurn:
     from media.audio import resample, wav_bytes
 
-    speech = engine.speak(turn.text, language, voice)
-    sound = resample(speech.samples, speech.sample_rate, SOUND_RATE)
-    audio = resample(speech.samples, speech.sample_rate, RENDER_RATE)
+    sound, audio = resample(samples, rate, SOUND_RATE), resample(samples, rate, RENDER_RATE)
     spoken = SpokenTurn(
         sound=store.put_bytes(wav_bytes(sound, SOUND_RATE), "audio", ".wav"),
         audio=store.put_bytes(wav_bytes(audio, RENDER_RATE), "audio", ".wav"),

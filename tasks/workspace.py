@@ -1,8 +1,13 @@
 """Where this process keeps things: settings, artifact store and catalog, opened once and shared by all tasks."""
 
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from media.atomic import remove_stale_parts
 from media.settings import Settings
 from media.store import ArtifactStore
 
@@ -18,6 +23,23 @@ def settings() -> Settings:
 def store() -> ArtifactStore:
     """The artifact store of `settings()`."""
     return _store(settings().artifacts_url)
+
+
+def scratch() -> Path:
+    """A folder for what is needed while work goes on; beside the artifacts, since the system's own may be in memory."""
+    return settings().home.resolve() / "scratch"
+
+
+@contextmanager
+def scratch_file(suffix: str) -> Iterator[Path]:
+    """A path for a file that is gone afterwards; what a killed run left goes after a day."""
+    scratch().mkdir(parents=True, exist_ok=True)
+    remove_stale_parts(scratch())
+    path = scratch() / f".{uuid.uuid4().hex}.part{suffix}"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def catalog() -> "Engine":

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from media.errors import InputError
 from models.speech import vad, voice_embedding
-from models.speech.protocols import Diarization, Progress, Samples, SpeakerTurn
+from models.speech.protocols import Diarization, Progress, Sound, SpeakerTurn
 
 _WINDOW, _STEP = 1.6, 0.4
 """What is clustered: the length the model was trained on."""
@@ -50,7 +50,7 @@ class DvectorDiarizer:
 
     def diarize(
         self,
-        samples: Samples,
+        samples: Sound,
         sample_rate: int,
         *,
         speakers: int | None = None,
@@ -67,7 +67,7 @@ class DvectorDiarizer:
         """
         least, most = _speaker_range(speakers, min_speakers, max_speakers)
         report = progress or (lambda share: None)
-        heard = vad.at_16_khz(samples, sample_rate)
+        heard = vad.heard_at_16_khz(samples, sample_rate)
         regions = vad.speech_regions(heard, lambda share: report(0.3 * share))
         if not regions:
             return Diarization((), (), {}, "No speech was found.")

@@ -11,7 +11,7 @@ import numpy as np
 
 from media.errors import InputError, MissingEngineError
 from models.speech import vad
-from models.speech.protocols import Progress, Samples, Transcription, Word
+from models.speech.protocols import Progress, Samples, Sound, Transcription, Word
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
@@ -31,7 +31,7 @@ class PocketsphinxTranscriber:
         return version("pocketsphinx")
 
     def transcribe(
-        self, samples: Samples, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
+        self, samples: Sound, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
     ) -> Transcription:
         """A draft of what was said, in lower case without punctuation: mono float32 at any rate.
 
@@ -40,7 +40,7 @@ class PocketsphinxTranscriber:
         """
         if language is not None and language.replace("_", "-").split("-")[0].lower() != "en":
             raise InputError(f"pocketsphinx knows English only, not '{language}'; give a transcript, or use whisper.")
-        heard = vad.at_16_khz(samples, sample_rate)
+        heard = vad.heard_at_16_khz(samples, sample_rate)
         regions = vad.speech_regions(heard)
         words: list[Word] = []
         with _lock:

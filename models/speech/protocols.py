@@ -7,7 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from media.long_sound import LongSound
+
 Samples = NDArray[np.float32]
+Sound = Samples | LongSound
+"""A whole recording: in memory, or on disk where it may be hours long. Slices of either are `Samples`."""
 Progress = Callable[[float], None]
 """Called with the share done, 0..1."""
 
@@ -83,7 +87,7 @@ class Diarizer(Protocol):
 
     def diarize(
         self,
-        samples: Samples,
+        samples: Sound,
         sample_rate: int,
         *,
         speakers: int | None = None,
@@ -101,7 +105,7 @@ class Transcriber(Protocol):
     def version(self) -> str: ...
 
     def transcribe(
-        self, samples: Samples, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
+        self, samples: Sound, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
     ) -> Transcription: ...
 
 

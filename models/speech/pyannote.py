@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +14,16 @@ import numpy as np
 
 from media.errors import MissingEngineError
 from media.settings import Settings
-from models.speech.protocols import Diarization, Progress, Samples, SpeakerTurn
+from models.speech import vad
+from models.speech.protocols import Diarization, Progress, Sound, SpeakerTurn
 from models.speech.weights import COMMUNITY, pyannote_folder
 
 if TYPE_CHECKING:
     from pyannote.audio import Pipeline
     from pyannote.core import Annotation
+
+_LEAST_SPEECH = 0.2
+"""A turn of which less than this share is speech for the voice activity detector, too, is music or noise."""
 
 _SHARES = {"segmentation": (0.0, 0.4), "speaker_counting": (0.4, 0.4), "embeddings": (0.4, 0.95)}
 """Which part of the work each step of the pipeline is."""
@@ -54,7 +58,7 @@ class PyannoteDiarizer:
 
     def diarize(
         self,
-        samples: Samples,
+        samples: Sound,
         sample_rate: int,
         *,
         speakers: int | None = None,
@@ -70,7 +74,8 @@ class PyannoteDiarizer:
         pipeline = _pipeline(self._source, self._token)
         import torch
 
-        waveform = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
+        whole = np.ascontiguousarray(samples, np.float32)
+        waveform = torch.from_numpy(whole)[None]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             output = pipeline(
@@ -88,14 +93,17 @@ class PyannoteDiarizer:
             for label, vector in zip(labels, vectors, strict=False)
             if np.isfinite(vector).all() and np.any(vector)
         }
+        speech = vad.speech_regions(vad.at_16_khz(whole, sample_rate))
+        turns = _spoken(_turns(output.speaker_diarization, duration), speech)
+        speakers_heard = {turn.speaker for turn in turns}
         if progress:
             progress(1.0)
         return Diarization(
-            _turns(output.speaker_diarization, duration),
-            _turns(output.exclusive_speaker_diarization, duration),
-            embeddings,
-            f"{len(labels)} speaker{'' if len(labels) == 1 else 's'} found by pyannote.audio."
-            if labels
+            turns,
+            _spoken(_turns(output.exclusive_speaker_diarization, duration), speech, speakers_heard),
+            {label: vector for label, vector in embeddings.items() if label in speakers_heard},
+            f"{len(speakers_heard)} speaker{'' if len(speakers_heard) == 1 else 's'} found by pyannote.audio."
+            if turns
             else "No speech was found.",
         )
 
@@ -116,6 +124,18 @@ def _turns(annotation: "Annotation", duration: float) -> tuple[SpeakerTurn, ...]
         SpeakerTurn(str(label), float(segment.start), min(float(segment.end), duration))
         for segment, _, label in tracks
         if segment.start < duration
+    )
+
+
+def _spoken(
+    turns: tuple[SpeakerTurn, ...], speech: Sequence[tuple[float, float]], speakers: set[str] | None = None
+) -> tuple[SpeakerTurn, ...]:
+    """Those turns, of those speakers, in which there is speech."""
+    return tuple(
+        turn
+        for turn in turns
+        if vad.share_of_speech(speech, turn.start, turn.end) >= _LEAST_SPEECH
+        and (speakers is None or turn.speaker in speakers)
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import MissingEngineError
-from models.speech.protocols import Progress, Samples
+from models.speech.protocols import Progress, Sound
 from models.speech.torch_threads import one_thread
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 
 
 def embed(
-    samples: Samples, windows: Sequence[tuple[float, float]], progress: Progress | None = None
+    samples: Sound, windows: Sequence[tuple[float, float]], progress: Progress | None = None
 ) -> NDArray[np.float32]:
     """Unit-length voice embeddings, shape (len(windows), 256).
 

@@ -15,7 +15,7 @@ _FLOOR_HZ, _CEILING_HZ = 60.0, 400.0
 _WINDOW, _STEP = 0.04, 0.01
 _LEAST_PERIODICITY = 0.6
 _ANALYSIS_RATE = 8000
-_LONGEST = 180.0
+ENOUGH = 180.0
 """Seconds looked at; the median does not move after that."""
 
 
@@ -34,7 +34,7 @@ class VoiceProfile:
 
 def voice_profile(samples: Samples, rate: int) -> VoiceProfile:
     """Pitch of one speaker's speech: mono float at `rate` Hz (8000 or more), of which half a second must be voiced."""
-    pitch = pitch_track(samples[: round(_LONGEST * rate)], rate)
+    pitch = pitch_track(samples[: round(ENOUGH * rate)], rate)
     voiced = pitch[pitch > 0]
     if len(voiced) * _STEP < 0.5:
         return VoiceProfile(None, None, None, None)

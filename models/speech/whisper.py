@@ -12,7 +12,7 @@ from media.errors import InputError, MissingEngineError
 from media.settings import Settings
 from models.speech import vad
 from models.speech.alignment import ProportionalAligner
-from models.speech.protocols import Progress, Samples, Transcription, Word
+from models.speech.protocols import Progress, Samples, Sound, Transcription, Word
 from models.speech.weights import whisper_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class WhisperTranscriber:
         return f"{version('openai-whisper')}, {self._path.stem}"
 
     def transcribe(
-        self, samples: Samples, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
+        self, samples: Sound, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
     ) -> Transcription:
         """What was said in a recording, mono float32 at any rate, word by word.
 
@@ -61,7 +61,7 @@ class WhisperTranscriber:
             InputError: whisper, or this checkpoint, does not know the language.
         """
         model = _model(str(self._path))
-        heard = vad.at_16_khz(samples, sample_rate)
+        heard = vad.heard_at_16_khz(samples, sample_rate)
         code = None if language is None else _code(language, self._path, model)
         regions = vad.speech_regions(heard)
         words: list[Word] = []

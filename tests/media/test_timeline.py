@@ -1,12 +1,30 @@
 """The timeline: picture and sound of every turn lie together, however many turns come before, at any rate."""
 
+import itertools
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.dialogue import Dialogue, Turn
 from media.errors import InputError
-from media.timeline import PAUSE, Span, arrange, from_times, sample_at, timed
+from media.timeline import (
+    BREATH,
+    FASTEST,
+    HURRIED,
+    PAUSE,
+    SLOWEST,
+    Span,
+    Timeline,
+    arrange,
+    from_times,
+    lock,
+    proportionate_pauses,
+    sample_at,
+    timed,
+    wanted_pace,
+)
 
 sample_rates = st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 frame_rates = st.integers(8, 60)
@@ -118,6 +136,124 @@ def test_times_of_another_recording_are_refused():
         from_times([(1.0, 2.0), (31.2, 32.0)], 480_000, 16_000, 25)
 
 
+def long_conversation(
+    seed: int, count: int, rate: int, overlapping: bool
+) -> tuple[list[int], list[tuple[float, float]]]:
+    """Durations in samples, and slots of a source that lasts hours where there are thousands of turns."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.uniform(0.2, 6.0, count)
+    gaps = rng.uniform(-0.15 if overlapping else 0.0, 2.0, count)
+    starts = np.maximum.accumulate(np.cumsum(gaps + np.concatenate([[0.3], lengths[:-1]])).clip(0))
+    slots = [(float(start), float(start + length)) for start, length in zip(starts, lengths, strict=True)]
+    durations = np.maximum(lengths * rng.uniform(0.5, 2.2, count) * rate, 1).astype(int).tolist()
+    return durations, slots
+
+
+def check_grid(timeline: Timeline) -> None:
+    rate, fps = timeline.sample_rate, timeline.fps
+    for span in timeline.spans:
+        assert on_the_grid(span.start_sample, span.start_frame, rate, fps)
+        assert whole_frames_cover(span, rate, fps)
+        assert span.start_frame + span.frames <= timeline.frames
+        assert span.start_sample + span.samples <= timeline.samples
+    assert on_the_grid(timeline.samples, timeline.frames, rate, fps)
+
+
+odd_rates = st.sampled_from([22_050, 44_100, 48_000])
+film_rates = st.sampled_from([24, 25, 30, 60])
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 25), odd_rates, film_rates, st.booleans())
+def test_in_a_locked_timeline_a_turn_begins_with_its_slot_unless_one_before_it_did_not_fit(
+    seed, count, rate, fps, overlapping
+):
+    durations, slots = long_conversation(seed, count, rate, overlapping)
+    spoken = [
+        max(round(one / wanted_pace(one / rate, end - start)), 1)
+        for one, (start, end) in zip(durations, slots, strict=True)
+    ]
+    length = max(end for _, end in slots) + 0.4
+    timeline, fits = lock(durations, spoken, slots, rate, fps, length)
+    check_grid(timeline)
+    assert timeline.frames / fps >= length - 1e-9
+    for number, (span, fit, (start, end)) in enumerate(zip(timeline.spans, fits, slots, strict=True)):
+        begun = span.start_frame / fps
+        assert abs(begun - start - fit.late) <= 0.5 / fps + 1e-3
+        assert fit.late == 0 or any(one.over > 0 for one in fits[:number])
+        assert fit.stretch <= HURRIED + 1e-3 and durations[number] / span.samples >= SLOWEST - 1e-3
+        done = begun + span.samples / rate
+        if fit.over == 0 and number + 1 < count:
+            # It keeps clear of the next turn, or ends with its slot where speech overlaps.
+            assert done <= max(slots[number + 1][0], end) + 1 / fps + 1e-3
+        if fit.borrowed == 0 and fit.over == 0 and fit.late == 0:
+            assert done <= end + 0.5 / fps + 1 / rate
+        if fit.over:
+            assert fit.stretch == pytest.approx(HURRIED, abs=2e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2_000, 5_000), odd_rates, film_rates, st.booleans())
+def test_the_last_of_thousands_of_turns_is_as_exact_as_the_first(seed, count, rate, fps, locked):
+    durations, slots = long_conversation(seed, count, rate, overlapping=False)
+    if locked:
+        # Speech that fits: the n-th turn begins with the frame of its slot, hours later, too.
+        fitting = [max(int((end - start) * rate), 1) for start, end in slots]
+        timeline, fits = lock(fitting, fitting, slots, rate, fps)
+        assert all(fit.over == fit.late == 0 for fit in fits)
+        off = [abs(span.start_frame / fps - start) for span, (start, _) in zip(timeline.spans, slots, strict=True)]
+        assert max(off) <= 0.5 / fps + 1e-6
+    else:
+        timeline = arrange(durations, rate, [PAUSE] * (count - 1), fps)
+        exact = 0.3 + np.concatenate([[0], np.cumsum(np.array(durations[:-1]) / rate + PAUSE)])
+        off = np.abs(np.array([span.start_frame for span in timeline.spans]) / fps - exact)
+        assert off.max() <= 0.5 / fps + count / rate
+    check_grid(timeline)
+    assert timeline.frames / fps > 3600
+
+
+def test_a_turn_borrows_from_its_pause_before_it_is_stretched_and_says_what_did_not_fit():
+    rate = 48_000
+    slots = [(0.0, 2.0), (3.0, 5.0), (5.2, 6.2), (8.0, 9.0)]
+    seconds = [2.5, 3.4, 2.0, 0.5]
+    durations = [round(one * rate) for one in seconds]
+    timeline, fits = lock(durations, durations, slots, rate, 25, 10.0)
+    assert [round(fit.borrowed, 2) for fit in fits] == [0.5, 0.08, 1.24, 0.0]
+    assert [fit.stretch for fit in fits] == [1.0, 1.4, 1.0, SLOWEST]
+    assert fits[1].over == pytest.approx(0.349, abs=0.01) and not fits[1].comfortable
+    assert fits[2].late == pytest.approx(0.24, abs=0.04) and fits[2].over == 0
+    assert fits[3].late == 0 and fits[3].comfortable and fits[0].comfortable
+    assert [timeline.times(span)[0] for span in timeline.spans] == pytest.approx([0, 3, 5.44, 8], abs=0.001)
+    assert timeline.frames == 250
+
+
+def test_speech_that_overlaps_in_the_source_overlaps_in_the_locked_timeline():
+    rate = 48_000
+    slots = [(0.0, 10.0), (3.0, 4.0), (9.52, 12.0)]
+    durations = [round(9.9 * rate), round(1.2 * rate), 2 * rate]
+    timeline, fits = lock(durations, durations, slots, rate, 25)
+    assert [timeline.times(span)[0] for span in timeline.spans] == [0, 3, 9.52]
+    # While somebody else goes on, there is no pause to borrow from.
+    assert (fits[1].borrowed, fits[1].over) == (0, 0) and fits[1].stretch == pytest.approx(1.2, abs=0.001)
+
+
+def test_the_pace_that_is_asked_for_is_a_comfortable_one():
+    assert [wanted_pace(seconds, 2.0) for seconds in (0.5, 2.2, 9.0)] == [SLOWEST, 1.1, FASTEST]
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0.1, 9)), min_size=1, max_size=30), st.floats(0.5, 2))
+def test_pauses_keep_their_proportion_to_what_is_said(turns, scale):
+    at = 0.0
+    source = []
+    for pause, length in turns:
+        source.append((at + pause, at + pause + length))
+        at += pause + length
+    pauses = proportionate_pauses(source, [scale * (end - start) for start, end in source])
+    expected = [max(scale * (later[0] - one[1]), BREATH) for one, later in itertools.pairwise(source)]
+    assert pauses == pytest.approx(expected, abs=1e-6)
+    assert len(arrange([1_000] * len(source), 16_000, pauses).spans) == len(source)
+
+
 def test_a_dialogue_gets_the_times_at_which_it_is_heard():
     dialogue = Dialogue("en", (Turn("Maya", "Hi."), Turn("Leo", "Hello.")))
     spoken = timed(dialogue, arrange([16_000, 16_000], 16_000, [1.0], 25, 0, 0))
@@ -134,6 +270,10 @@ def test_a_dialogue_gets_the_times_at_which_it_is_heard():
         lambda: arrange([1], 16_000, None, 25, float("nan")),
         lambda: from_times([(2.0, 1.0)], 160_000, 16_000, 25),
         lambda: from_times([], 0, 16_000, 25),
+        lambda: lock([1], [1], [(2.0, 1.0)], 16_000),
+        lambda: lock([1, 1], [1, 1], [(2.0, 3.0), (1.0, 2.0)], 16_000),
+        lambda: lock([0], [1], [(0.0, 1.0)], 16_000),
+        lambda: lock([1], [1, 1], [(0.0, 1.0)], 16_000),
     ],
 )
 def test_lengths_that_make_no_sense_are_refused(wrong):

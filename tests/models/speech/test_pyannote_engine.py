@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
+from media.audio import resample
 from media.errors import MissingEngineError
 from media.settings import Settings
-from models.speech.protocols import Diarization
+from models.speech.protocols import Diarization, Samples, SpeakerTurn
 from models.speech.pyannote import PyannoteDiarizer
 
 SECONDS = 6
@@ -71,9 +72,16 @@ def shares() -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def found(weights: Path, shares: list[float]) -> Diarization:
-    sound = np.random.default_rng(1).normal(0, 0.1, SECONDS * 8000).astype(np.float32)
+def found(weights: Path, shares: list[float], dialogue: tuple[Samples, int, list[SpeakerTurn]]) -> Diarization:
+    samples, rate, _ = dialogue
+    sound = resample(samples[: SECONDS * rate], rate, 8000)
     return PyannoteDiarizer(str(weights)).diarize(sound, 8000, max_speakers=2, progress=shares.append)
+
+
+def test_where_no_speech_is_heard_there_are_no_turns_whatever_the_network_says(weights: Path) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, SECONDS * 8000).astype(np.float32)
+    found = PyannoteDiarizer(str(weights)).diarize(noise, 8000, max_speakers=2)
+    assert found == Diarization((), (), {}, "No speech was found.")
 
 
 def test_a_local_folder_diarizes_samples_of_any_rate(found: Diarization) -> None:
