@@ -128,13 +128,13 @@ def _standard_tag(tag: str) -> str | None:
         language = langcodes.get(tag, normalize=False)
         if not language.is_valid() or language.language in (None, "und", "mul", "mis", "zxx"):
             return None
-        return langcodes.standardize_tag(tag)
+        return langcodes.standardize_tag(tag, macro=True)
     except (langcodes.LanguageTagError, ValueError):
         return None
 
 
 def language_tag(tag: str, where: str) -> str:
-    """The normalised form of a BCP 47 tag (`pt-br` -> `pt-BR`).
+    """The normalised form of a BCP 47 tag: `pt_br` -> `pt-BR`, `iw` -> `he`, `cmn` -> `zh`.
 
     Raises:
         InputError: the tag is not a language; `where` names the file and line, or the option.

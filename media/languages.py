@@ -24,7 +24,11 @@ def closest(tag: str, known: Iterable[str], *, same_script: bool = False) -> str
     relatives = [code for code in known if base_language(code) == wanted]
     if same_script:
         relatives = [code for code in relatives if script_of(code) == script_of(tag)]
-    return min(relatives, key=lambda code: (_is_alias(code), _distance(tag, code), len(code), code), default=None)
+
+    def remoteness(code: str) -> tuple[bool, bool, int, int, str]:
+        return _is_alias(code), code.lower() != tag.lower(), _distance(tag, code), len(code), code
+
+    return min(relatives, key=remoteness, default=None)
 
 
 @lru_cache(maxsize=4096)

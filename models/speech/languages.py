@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from media.errors import InputError
-from media.languages import public_tags
+from media.languages import base_language, public_tags, script_of
 
 WHISPER = (
     "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it", "id", "hi",
@@ -17,6 +17,11 @@ WHISPER = (
 
 
 def not_known(engine: str, verb: str, tag: str, known: Iterable[str], remedy: str = "") -> InputError:
-    """The refusal of a language, which names those that there are."""
-    names = ", ".join(public_tags(known))
-    return InputError(f"{engine} does not {verb} '{tag}'{remedy}; it has {names}.")
+    """The refusal of a language. It names those that there are, without their regions."""
+    names = sorted({_plain(one) for one in public_tags(known)})
+    return InputError(f"{engine} does not {verb} '{tag}'{remedy}; it has {', '.join(names)}.")
+
+
+def _plain(tag: str) -> str:
+    language, script = str(base_language(tag)), script_of(tag)
+    return language if script == script_of(language) else f"{language}-{script}"

@@ -14,6 +14,8 @@ from media.errors import InputError, MissingEngineError, TranslationError
 from media.settings import Settings
 from models.speech.protocols import Line
 
+HOW_TO_SET = "set PORTRAYAL_TRANSLATION_URL and PORTRAYAL_TRANSLATION_MODEL (and PORTRAYAL_TRANSLATION_KEY)"
+
 _BATCH = 24
 _TRIES = 5
 _FIRST_WAIT = 1.0
@@ -147,9 +149,6 @@ class ChatTranslator:
             f"The translation server at {self._host} did not answer in {_TRIES} tries ({problem}); "
             "run the same command again later, what is translated is kept."
         )
-
-
-HOW_TO_SET = "set PORTRAYAL_TRANSLATION_URL and PORTRAYAL_TRANSLATION_MODEL (and PORTRAYAL_TRANSLATION_KEY)"
 
 
 def _id(index: int, line: Line) -> str:

@@ -1,5 +1,6 @@
 """What OPUS-MT and MADLAD have in common: an encoder-decoder of transformers that translates sentence by sentence."""
 
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -50,9 +51,9 @@ def _generated(folder: Path, texts: Sequence[str]) -> dict[str, str | None]:
                 max_new_tokens=longest, max_length=None,
             )  # fmt: skip
         for text, answer in zip(batch, answers, strict=True):
-            # What was cut off in the middle is no translation.
-            whole = (answer == model.generation_config.eos_token_id).any() or len(answer) <= longest
-            done[text] = tokenizer.decode(answer, skip_special_tokens=True).strip() if whole else None
+            # What goes on to the limit is cut off, and mostly repeats itself. (OPUS-MT ends it there, as if it were whole.)
+            said = int((answer != tokenizer.pad_token_id).sum())
+            done[text] = tokenizer.decode(answer, skip_special_tokens=True).strip() if said < longest else None
     return done
 
 
@@ -60,11 +61,19 @@ def _generated(folder: Path, texts: Sequence[str]) -> dict[str, str | None]:
 def _loaded(folder: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
 
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Marian's tokenizer recommends a package that it does well without
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype="auto")
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise MissingEngineError(f"{folder}: not a whole translation model ({reason}); download it again.") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
     return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

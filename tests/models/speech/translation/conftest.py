@@ -70,9 +70,17 @@ def madlad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = _seeded(
         lambda: T5ForConditionalGeneration(
             T5Config(
-                vocab_size=len(tokenizer), d_model=48, d_kv=24, d_ff=96, num_layers=1, num_heads=2, dropout_rate=0.0,
-                decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
-            )  # fmt: skip
+                vocab_size=len(tokenizer),
+                d_model=48,
+                d_kv=24,
+                d_ff=96,
+                num_layers=1,
+                num_heads=2,
+                dropout_rate=0.0,
+                decoder_start_token_id=0,
+                pad_token_id=0,
+                eos_token_id=1,
+            )
         )
     )
     pairs = [(f"<2{tag}> {text}", said) for tag, phrases in PHRASES.items() for text, said in phrases.items()]
@@ -110,10 +118,22 @@ def _marian(folder: Path, pairs: Sequence[tuple[str, str]], targets: Sequence[st
     model = _seeded(
         lambda: MarianMTModel(
             MarianConfig(
-                vocab_size=len(vocabulary), d_model=48, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-                decoder_attention_heads=2, encoder_ffn_dim=96, decoder_ffn_dim=96, max_position_embeddings=128, dropout=0.0,
-                pad_token_id=pad, decoder_start_token_id=pad, eos_token_id=0, forced_eos_token_id=0, scale_embedding=True,
-            )  # fmt: skip
+                vocab_size=len(vocabulary),
+                d_model=48,
+                encoder_layers=1,
+                decoder_layers=1,
+                encoder_attention_heads=2,
+                decoder_attention_heads=2,
+                encoder_ffn_dim=96,
+                decoder_ffn_dim=96,
+                max_position_embeddings=128,
+                dropout=0.0,
+                pad_token_id=pad,
+                decoder_start_token_id=pad,
+                eos_token_id=0,
+                forced_eos_token_id=0,
+                scale_embedding=True,
+            )
         )
     )
     _taught(model, tokenizer, pairs, rate=5e-3)
