@@ -5,39 +5,12 @@ terms:
   night shift: {de: Nachtschicht, es: turno de noche}
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from media.dialogue import language_tag, tidy
+from media.dialogue import Glossary, language_tag, tidy
 from media.errors import InputError
-from media.languages import closest
 from media.plain_yaml import Node, read_plain_yaml
 from media.textfile import read_text
-
-
-@dataclass(frozen=True, slots=True)
-class Glossary:
-    """`keep`: what stays as it is, in every language. `terms`: term -> language -> translation."""
-
-    keep: tuple[str, ...] = ()
-    terms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    def translations(self, language: str) -> dict[str, str]:
-        """What each term is called in a language; `de-AT` is content with `de`."""
-        found = {}
-        for term, names in self.terms.items():
-            tag = closest(language, names, same_script=True)
-            if tag is not None:
-                found[term] = names[tag]
-        return found
-
-    def with_more(self, other: "Glossary") -> "Glossary":
-        """Both together; where they disagree, `other` holds."""
-        terms = {term: dict(names) for term, names in self.terms.items()}
-        for term, names in other.terms.items():
-            terms[term] = terms.get(term, {}) | dict(names)
-        return Glossary(tuple(dict.fromkeys((*self.keep, *other.keep))), terms)
 
 
 def read_glossary(path: Path) -> Glossary:

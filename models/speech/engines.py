@@ -112,8 +112,10 @@ def synthesizer(name: str = "auto", settings: Settings | None = None) -> Synthes
     return _chosen("synthesis", "espeak" if name == "auto" else name, engines)
 
 
-def translator(name: str, source: str, target: str, settings: Settings | None = None) -> Translator | None:
-    """The engine that translates from `source` into `target`.
+def translator(
+    name: str = "auto", source: str | None = None, target: str | None = None, settings: Settings | None = None
+) -> Translator | None:
+    """The engine that translates from `source` into `target`; with None for them, whatever there is for other languages.
 
     `auto`: marian or madlad, whichever has a model for the two here, else None: a text is sent to a server only by an
     engine that is asked for by name. `marian:FOLDER`, `madlad:FOLDER` and `openai:MODEL` name a model of one's own.
@@ -133,17 +135,18 @@ def translator(name: str, source: str, target: str, settings: Settings | None = 
         "madlad": lambda: MadladTranslator(model, settings),
         "openai": lambda: ChatTranslator(model, settings),
     }
-    for candidate in ("marian", "madlad") if name == "auto" else ():
+    for candidate in ("marian", "madlad") if name == "auto" and source and target else ():
         try:
             found = engines[candidate]()
-            found.version(source, target)
+            found.version(str(source), str(target))
         except PortrayalError:
             continue
         return found
     if name == "auto":
         return None
     chosen = _chosen("translation", name, engines)
-    chosen.version(source, target)
+    if source and target:
+        chosen.version(source, target)
     return chosen
 
 

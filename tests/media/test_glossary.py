@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from media.dialogue import Glossary
 from media.errors import InputError
-from media.glossary import Glossary, read_glossary
+from media.glossary import read_glossary
 
 TEXT = """\
 keep: [Portrayal, " Maya  Okafor "]

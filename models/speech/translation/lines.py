@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import regex
 
-from media.dialogue import is_speakable
-from media.glossary import Glossary
+from media.dialogue import Glossary, is_speakable
 from models.speech.protocols import Line, Translator
 from models.speech.translation.terms import MARK, pieces, protect, restore
 from models.speech.words import join_words

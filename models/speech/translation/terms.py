@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import regex
 
-from media.glossary import Glossary
+from media.dialogue import Glossary
 
 _PLACEHOLDER = r"\{\{[^{}]*\}\}|\$?\{[^{}\s]+\}|%(?:\d+\$)?[sd@](?!\w)|<[^<>\s][^<>]*>|https?://\S*[\w/]|[\w.+-]+@[\w-]+\.[\w.-]*\w"
 _LETTER = r"[\w--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]]"

@@ -1,16 +1,13 @@
 """The chat engine against a real HTTP server that makes the mistakes that such servers make."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from media.dialogue import Glossary
 from media.errors import InputError, TranslationError
-from media.glossary import Glossary
 from media.settings import Settings
 from models.speech.protocols import Line
 from models.speech.translation.chat import ChatTranslator
@@ -21,64 +18,13 @@ LINES = [Line(text) for text in ("One. Two.", "Three.", "Four.", "Five.", "Six."
 RIGHT = tuple(f"<{line.text}>" for line in LINES)
 
 
-class Server:
-    """Answers with each text in angle brackets, after `fault` has had its way with the answer. Keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.fault: Callable[[Entries, int], Any] = lambda entries, turn: entries
-        self.refusals: list[tuple[int, dict[str, str], str]] = []
-        self.asked: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.asked.append(request)
-                server.keys.append(self.headers["Authorization"])
-                if self.path != "/v1/chat/completions":
-                    self._answer(404, {}, "no such path")
-                elif server.refusals:
-                    self._answer(*server.refusals.pop(0))
-                else:
-                    lines = json.loads(request["messages"][1]["content"])["lines"]
-                    entries = [{"id": one["id"], "text": f"<{one['text']}>"} for one in lines]
-                    said = server.fault(entries, len(server.asked))
-                    content = said if isinstance(said, str) else json.dumps({"translations": said})
-                    self._answer(200, {}, json.dumps({"choices": [{"message": {"content": content}}]}))
-
-            def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(text.encode())))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def sizes(self) -> list[int]:
-        return [len(json.loads(one["messages"][1]["content"])["lines"]) for one in self.asked]
+@pytest.fixture
+def server(translation_server: Any) -> Any:
+    return translation_server
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def engine(server: Server, bare: Settings) -> ChatTranslator:
+def engine(server: Any, bare: Settings) -> ChatTranslator:
     key = SecretStr("sk-secret")
     return ChatTranslator(
         None,
@@ -86,7 +32,7 @@ def engine(server: Server, bare: Settings) -> ChatTranslator:
     )
 
 
-def test_a_right_answer_takes_one_request(engine: ChatTranslator, server: Server) -> None:
+def test_a_right_answer_takes_one_request(engine: ChatTranslator, server: Any) -> None:
     assert engine.translate(LINES, "en", "pt-BR") == RIGHT
     assert server.sizes() == [5] and server.keys == ["Bearer sk-secret"]
     request = server.asked[0]
@@ -94,7 +40,7 @@ def test_a_right_answer_takes_one_request(engine: ChatTranslator, server: Server
     assert "Brazil" in request["messages"][0]["content"] and "(pt-BR)" in request["messages"][0]["content"]
 
 
-def test_what_stands_around_a_line_is_told(engine: ChatTranslator, server: Server) -> None:
+def test_what_stands_around_a_line_is_told(engine: ChatTranslator, server: Any) -> None:
     engine.translate([Line("Yes.", "Ann", "cheerfully", "Are you there?", "Good.")], "en", "de")
     (asked,) = json.loads(server.asked[0]["messages"][1]["content"])["lines"]
     assert asked | {"id": ""} == {
@@ -115,7 +61,7 @@ def test_what_stands_around_a_line_is_told(engine: ChatTranslator, server: Serve
         lambda entries, turn: json.dumps(entries),
     ],
 )
-def test_order_and_wrapping_do_not_matter(engine: ChatTranslator, server: Server, fault: Any) -> None:
+def test_order_and_wrapping_do_not_matter(engine: ChatTranslator, server: Any, fault: Any) -> None:
     server.fault = fault
     assert engine.translate(LINES, "en", "de") == RIGHT
     assert server.sizes() == [5]
@@ -135,15 +81,13 @@ def test_order_and_wrapping_do_not_matter(engine: ChatTranslator, server: Server
     ],
     ids=["missing", "doubled", "extra", "renumbered", "empty", "no ids", "broken JSON", "prose"],
 )
-def test_a_wrong_answer_is_asked_for_again_in_halves(engine: ChatTranslator, server: Server, fault: Any) -> None:
+def test_a_wrong_answer_is_asked_for_again_in_halves(engine: ChatTranslator, server: Any, fault: Any) -> None:
     server.fault = lambda entries, turn: fault(entries) if len(entries) > 2 else entries
     assert engine.translate(LINES, "en", "de") == RIGHT
     assert server.sizes() == [5, 2, 3, 1, 2]
 
 
-def test_a_line_that_fails_alone_is_tried_by_sentences_and_then_left_out(
-    engine: ChatTranslator, server: Server
-) -> None:
+def test_a_line_that_fails_alone_is_tried_by_sentences_and_then_left_out(engine: ChatTranslator, server: Any) -> None:
     def fault(entries: Entries, turn: int) -> Entries:
         wrong = ("<One. Two.>", "<Four.>")
         return [one for one in entries if one["text"] not in wrong]
@@ -153,20 +97,20 @@ def test_a_line_that_fails_alone_is_tried_by_sentences_and_then_left_out(
     assert told == ("<One.> <Two.>", "<Three.>", None, "<Five.>", "<Six.>")
 
 
-def test_a_lost_mark_is_found_out_and_its_line_put_together_around_it(engine: ChatTranslator, server: Server) -> None:
+def test_a_lost_mark_is_found_out_and_its_line_put_together_around_it(engine: ChatTranslator, server: Any) -> None:
     server.fault = lambda entries, turn: [one | {"text": one["text"].replace("[1]", "it")} for one in entries]
     told = translate_lines(engine, [Line("We call {name} now.")], "en", "de", Glossary())
     assert told == ("<We call> {name} <now.>",)
     assert json.loads(server.asked[0]["messages"][1]["content"])["lines"][0]["marks"] == {"[1]": "{name}"}
 
 
-def test_a_busy_server_is_asked_again(engine: ChatTranslator, server: Server) -> None:
+def test_a_busy_server_is_asked_again(engine: ChatTranslator, server: Any) -> None:
     server.refusals = [(429, {"Retry-After": "0"}, "slow down"), (503, {"Retry-After": "0.01"}, "one moment")]
     assert engine.translate(LINES, "en", "de") == RIGHT
     assert server.sizes() == [5, 5, 5]
 
 
-def test_a_server_that_stays_busy_is_worth_trying_again_later(engine: ChatTranslator, server: Server) -> None:
+def test_a_server_that_stays_busy_is_worth_trying_again_later(engine: ChatTranslator, server: Any) -> None:
     server.refusals = [(500, {"Retry-After": "0"}, "")] * 5
     with pytest.raises(TranslationError, match="500") as raised:
         engine.translate(LINES, "en", "de")
@@ -174,14 +118,14 @@ def test_a_server_that_stays_busy_is_worth_trying_again_later(engine: ChatTransl
 
 
 @pytest.mark.parametrize(("status", "text"), [(401, "invalid key"), (404, "no such model")])
-def test_a_refusal_is_not_asked_for_again(engine: ChatTranslator, server: Server, status: int, text: str) -> None:
+def test_a_refusal_is_not_asked_for_again(engine: ChatTranslator, server: Any, status: int, text: str) -> None:
     server.refusals = [(status, {}, text)]
     with pytest.raises(InputError, match=f"{status}: {text}") as raised:
         engine.translate(LINES, "en", "de")
     assert "sk-secret" not in str(raised.value) and len(server.asked) == 1
 
 
-def test_a_server_without_json_mode_is_asked_without_it(engine: ChatTranslator, server: Server) -> None:
+def test_a_server_without_json_mode_is_asked_without_it(engine: ChatTranslator, server: Any) -> None:
     server.refusals = [(400, {}, "unknown field response_format")]
     assert engine.translate(LINES, "en", "de") == RIGHT
     assert ["response_format" in one for one in server.asked] == [True, False]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from media.dialogue import Glossary
 from media.errors import InputError, MissingEngineError
-from media.glossary import Glossary
 from media.settings import Settings
 from models.speech import engines
 from models.speech.protocols import Line

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.glossary import Glossary
+from media.dialogue import Glossary
 from models.speech.translation.lines import sentences
 from models.speech.translation.terms import MARK, pieces, protect, restore
 
