@@ -17,7 +17,7 @@ from media.textfile import check_text
 CORE = "urn:oasis:names:tc:xliff:document:2.0"
 _SIZES = "urn:oasis:names:tc:xliff:sizerestriction:2.0"
 _NOTES = ("speaker", "direction", "before", "after")
-_NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_xliff(units: Sequence[Unit], source: str, target: str, original: str) -> str:
@@ -118,4 +118,5 @@ def _character(code: str) -> str:
 
 
 def _content(text: str) -> str:
-    return _NOT_IN_XML.sub(lambda one: f'<cp hex="{ord(one[0]):04X}"/>', escape(text))
+    written = escape(text, {"\r": "&#13;"})  # a bare one would be read as a line feed
+    return _NOT_IN_XML.sub(lambda one: f'<cp hex="{ord(one[0]):04X}"/>', written)

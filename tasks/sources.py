@@ -388,6 +388,11 @@ def _read_script(path: Path, request: ProductionRequest) -> Source:
             raise InputError(f"{option} {value}: {path} is a script, which needs none; leave the option out.")
     # Whoever asks for a translator may leave turns to it.
     script = read_script(path, request.source_language, gaps="translation" in request.engines)
+    if request.source_language and closest(request.source_language, [script.source.language]) is None:
+        raise InputError(
+            f"--source-lang {request.source_language}: {path} says that it is in '{script.source.language}'; "
+            "leave the option out, or correct the script."
+        )
     script = with_translations(path, script)
     languages = _script_languages(script, request.languages)
     script = require_translations(request, str(path), script, languages)

@@ -82,6 +82,8 @@ def translate(
         TranslationError: turns could not be translated; names them. The others are kept for the next run.
         InputError, MissingEngineError: the engine refuses, or is not there.
     """
+    from models.speech.translation.seq2seq import release_models
+
     if source.script is None:
         return source
     dialogues, translations = dict(source.script.dialogues), dict(source.translations)
@@ -101,6 +103,7 @@ def translate(
         translations[tag] = MachineTranslation(engine.name, version, turns)
         if not only_kept:
             note(f"{tag}: {len(turns)} of {len(said.turns)} turns are machine-translated by {engine.name} ({version}).")
+    release_models()
     return replace(source, script=replace(source.script, dialogues=dialogues), translations=translations)
 
 

@@ -120,6 +120,7 @@ def test_without_an_engine_a_script_must_be_whole(asked: Callable[..., Any]) -> 
         ({"languages": ["jv"]}, InputError, "espeak does not speak 'jv'; it has af, am"),
         ({"glossary": "nothing.yaml"}, InputError, "nothing.yaml"),
         ({"source_language": "nonsense"}, InputError, "--source-lang"),
+        ({"source_language": "fr"}, InputError, "--source-lang fr: .*is in 'en'"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_asked(

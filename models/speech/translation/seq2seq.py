@@ -57,6 +57,11 @@ def _generated(folder: Path, texts: Sequence[str]) -> dict[str, str | None]:
     return done
 
 
+def release_models() -> None:
+    """Give back the memory of the models, which is several gigabytes for a large one."""
+    _loaded.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def _loaded(folder: str) -> tuple[Any, Any]:
     import torch
