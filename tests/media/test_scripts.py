@@ -513,7 +513,7 @@ def test_a_translation_may_have_gaps_where_they_are_filled_later(kind: Any, text
         parse_script(text, kind, "talk")
     script = parse_script(text, kind, "talk", gaps=True)
     assert [turn.text for turn in script.dialogues["de"].turns] == ["Eins.", ""]
-    with pytest.raises(InputError, match="no line"):
+    with pytest.raises(InputError, match="in 'en'"):
         parse_script(
             text.replace("One.", "") if kind == "text" else text.replace("en: One., ", ""), kind, "t", gaps=True
         )
