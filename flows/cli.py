@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows import cli_captions, cli_catalog, cli_models
+from flows import cli_captions, cli_catalog, cli_localize, cli_models
 from media.errors import InputError, PortrayalError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(cli_captions.app, name="captions")
 app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_localize.app, name="localize")
 
 JsonOption = Annotated[
     bool,
@@ -43,7 +44,7 @@ Languages = Annotated[
     typer.Option(
         "--lang",
         metavar="TAG",
-        help="Language to produce (repeatable). Default: the source's.",
+        help="Language to produce (repeatable), translated where the source does not have it. Default: the source's.",
     ),
 ]
 Layout = Annotated[
@@ -63,7 +64,7 @@ Engines = Annotated[
     typer.Option(
         "--engine",
         metavar="KIND=NAME",
-        help="Engine for diarization, transcription, alignment, synthesis or render (repeatable). "
+        help="Engine for diarization, transcription, alignment, translation, synthesis or render (repeatable). "
         "render=still holds the portraits still: a quick preview of timing and layout; render=draft is --draft.",
     ),
 ]
@@ -98,6 +99,16 @@ SpeakerCount = Annotated[
 ]
 MinSpeakers = Annotated[int | None, typer.Option(min=1, max=32, help="At least so many speakers.")]
 MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=32, help="At most so many speakers.")]
+SourceLanguage = Annotated[
+    str | None,
+    typer.Option(
+        "--source-lang", metavar="TAG", help="Language of the source. Default: what it says, or what is heard."
+    ),
+]
+Glossary = Annotated[
+    Path | None,
+    typer.Option(help="YAML file with terms: what is not translated, and what is called how in which language."),
+]
 Transcript = Annotated[
     Path | None,
     typer.Option(
@@ -180,11 +191,13 @@ def produce(
     source: Source,
     out: Annotated[Path, typer.Option(help="Folder for the videos.")],
     lang: Languages = None,
+    source_lang: SourceLanguage = None,
     layout: Layout = None,
     aspect: Aspect = "16:9",
     cast: Cast = None,
     engine: Engines = None,
     timeline: Timeline = "elastic",
+    glossary: Glossary = None,
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -218,11 +231,13 @@ def produce(
 def plan(
     source: Source,
     lang: Languages = None,
+    source_lang: SourceLanguage = None,
     layout: Layout = None,
     aspect: Aspect = "16:9",
     cast: Cast = None,
     engine: Engines = None,
     timeline: Timeline = "elastic",
+    glossary: Glossary = None,
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -312,6 +327,8 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         },
         transcript=str(options["transcript"]) if options["transcript"] else None,
         rttm=str(options["rttm"]) if options["rttm"] else None,
+        source_language=options["source_lang"],
+        glossary=str(options["glossary"]) if options["glossary"] else None,
     )
 
 

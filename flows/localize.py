@@ -1,6 +1,7 @@
 """The flow `localize`: makes the videos that are still missing in languages which a script holds already.
 
-It runs every night. Whoever adds a translation to a script that was produced once finds the video in the morning.
+It runs every night. Whoever adds a translation to a script that was produced once, or imports one, finds the video in the
+morning. Nothing is machine-translated by it.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from prefect import flow, get_run_logger
 
 from flows.produce import produce
 from media.errors import PortrayalError, RenderError
-from media.scripts import read_script
 from tasks import workspace
 from tasks.request import ProductionRequest
+from tasks.sources import script_languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
             if not done:
                 continue
             try:
-                languages = read_script(Path(production.source_name)).languages
+                languages = script_languages(Path(production.source_name))
             except PortrayalError:
                 continue
             missing = tuple(tag for tag in languages if tag not in done or not done[tag].exists())

@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.console import print_table, stdout_console
 from flows.report import duration
-from tasks import casting, hearing, rendering, segments, sources, speaking, workspace
+from tasks import casting, hearing, rendering, segments, sources, speaking, translating, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.casting import CastSpeaker
 from tasks.performance import Performance
@@ -97,21 +97,40 @@ def make_plan(request: ProductionRequest) -> Plan:
     with stage(sources.STAGE):
         source = sources.read_source(request)
     fps = segments.frames_per_second(request)
+    heard: hearing.Heard | None = None
     if source.kind == "recording":
         heard = hearing.heard_before(source, request, fps)
         if heard is None and (source.duration or 0.0) > LISTENED_TO:
             return _plan_of_length(request, source, fps)
         with stage(hearing.STAGE, 1.0) as advance:
             heard = heard or hearing.hear(source, request, fps, advance)
-        cast = casting.cast_portraits(request, source, heard.performance.dialogue, heard.pitch, keep=False)
-        return _plan(request, source, [heard.performance], cast, heard.notes)
-    cast = casting.cast_portraits(request, source, source.dialogue, keep=False)
-    with stage(speaking.STAGE, len(source.languages)) as advance:
-        performances = []
-        for language in source.languages:
-            performances.append(speaking.speak(request, source, language, cast, fps, keep=False))
-            advance(len(performances))
-    return _plan(request, source, performances, cast, tuple(text for one in performances for text in one.notes))
+        source = translating.dubbed(request, source, heard.performance.dialogue)
+    # A plan pays for nothing: what was not translated before is not translated for it.
+    source = translating.translate(request, source, only_kept=True)
+    dialogue = heard.performance.dialogue if heard else source.dialogue
+    cast = casting.cast_portraits(request, source, dialogue, heard.pitch if heard else None, keep=False)
+    own = heard.performance.language if heard else source.dialogue.language
+    waiting = [tag for tag in source.languages if source.untranslated(tag)]
+    spoken = [tag for tag in source.languages if tag not in waiting and not (heard and tag == own)]
+    performances = [heard.performance] if heard and own in source.languages else []
+    to_speak = [*spoken, own] if waiting and heard is None else spoken
+    made: dict[str, Performance] = {}
+    if to_speak:
+        with stage(speaking.STAGE, len(to_speak)) as advance:
+            for tag in to_speak:
+                made[tag] = speaking.speak(request, source, tag, cast, fps, keep=False)
+                advance(len(made))
+    performances += [made[tag] for tag in spoken]
+    like = heard.performance if heard else made.get(own)
+    notes = [*(heard.notes if heard else ()), *(text for tag in spoken for text in made[tag].notes)]
+    for tag in waiting:
+        count, engine = len(source.untranslated(tag)), source.translations[tag]
+        notes.append(
+            f"{tag}: {count} turns are to be translated by {engine.engine} ({engine.version}) first; "
+            f"the time goes by their length in {own}."
+        )
+    estimated = [(tag, like) for tag in waiting if like]
+    return _plan(request, source, performances, cast, tuple(notes), estimated)
 
 
 def print_plan(plan: Plan) -> None:
@@ -160,9 +179,16 @@ def _plan(
     performances: Sequence[Performance],
     cast: tuple[CastSpeaker, ...],
     notes: tuple[str, ...],
+    estimated: Sequence[tuple[str, Performance]] = (),
 ) -> Plan:
+    """The plan of `performances`, and of languages that are not translated yet, as if they were like another one."""
     store = workspace.store()
     listeners = casting.shows_listeners(request, source)
+    likely = [
+        segment
+        for _, performance in estimated
+        for segment in segments.plan_segments(request, performance, cast, listeners=listeners)
+    ]
     planned = list(
         dict.fromkeys(
             segment
@@ -190,17 +216,18 @@ def _plan(
         )
         for one in planned
     )
-    seconds = sum(one.seconds for one in performances)
+    seconds = sum(one.seconds for one in [*performances, *(like for _, like in estimated)])
     missing: dict[str, PlannedSegment] = {one.key: one for one in planned if one.key not in cached}
-    frames = sum(one.job.frames for one in missing.values())
-    renderers = rendering.renderer_count(len(missing))
-    first = planned[0].job.segment
+    unknown = [one for one in likely if one.turn is not None]
+    frames = sum(one.job.frames for one in [*missing.values(), *unknown])
+    renderers = rendering.renderer_count(len(missing) + len(unknown))
+    first = (planned or likely)[0].job.segment
     return Plan(
         name=source.name,
         kind=source.kind,
         title=source.title,
         layout=casting.layout_of(request, source),
-        languages=tuple(one.language for one in performances),
+        languages=(*(one.language for one in performances), *(tag for tag, _ in estimated)),
         seconds=seconds,
         castings=cast,
         clips=clips,
@@ -217,7 +244,7 @@ def _plan(
 def _plan_of_length(request: ProductionRequest, source: Source, fps: int) -> Plan:
     """The plan of a recording that is too long to listen to for a plan: as if somebody spoke all the time."""
     info = rendering.engine_info(request.engine("render"), workspace.settings().models_dir)
-    seconds = source.duration or 0.0
+    seconds = (source.duration or 0.0) * max(len(source.languages), 1)
     frames = round(seconds * fps)
     renderers = rendering.renderer_count(max(1, frames // round(hearing.LONGEST_TURN * fps)))
     steps = None if request.render.steps == info.steps else request.render.steps
@@ -231,14 +258,14 @@ def _plan_of_length(request: ProductionRequest, source: Source, fps: int) -> Pla
         castings=(),
         clips=(),
         stages={
-            hearing.STAGE: seconds * seconds_per_unit(hearing.SPEED, hearing.DEFAULT_SPEED),
+            hearing.STAGE: (source.duration or 0.0) * seconds_per_unit(hearing.SPEED, hearing.DEFAULT_SPEED),
             rendering.STAGE: rendering.estimated_seconds(info.fingerprint, steps, frames, renderers),
             "Assemble the videos": seconds * seconds_per_unit(COMPOSING_SPEED, DEFAULT_COMPOSING),
         },
         renderers=renderers,
         engine=info.name,
         notes=(
-            f"The recording is {duration(seconds)} long: this plan goes by its length, as if somebody spoke all the time; "
-            "speakers and portraits are settled when it is produced.",
+            f"The recording is {duration(source.duration or 0.0)} long: this plan goes by its length, as if somebody "
+            "spoke all the time; speakers and portraits are settled when it is produced.",
         ),
     )

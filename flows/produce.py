@@ -18,7 +18,18 @@ from prefect.futures import as_completed
 from flows.render import THREADS, render_clip, render_on_pool
 from media.errors import PortrayalError, RenderError, RightsError
 from media.segment import Clip
-from tasks import assembling, bookkeeping, casting, hearing, rendering, segments, sources, speaking, workspace
+from tasks import (
+    assembling,
+    bookkeeping,
+    casting,
+    hearing,
+    rendering,
+    segments,
+    sources,
+    speaking,
+    translating,
+    workspace,
+)
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
 from tasks.progress import Advance, part, stage
 from tasks.rendering import RenderJob
@@ -28,6 +39,7 @@ from tasks.segments import PlannedSegment
 # Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
 read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
 hear = task(name=hearing.STAGE, cache_policy=NO_CACHE)(hearing.hear)
+translate = task(name=translating.STAGE, cache_policy=NO_CACHE)(translating.translate)
 cast_portraits = task(name=casting.STAGE, cache_policy=NO_CACHE)(casting.cast_portraits)
 speak = task(name=speaking.STAGE, task_run_name=speaking.STAGE + " in {language}", cache_policy=NO_CACHE)(
     speaking.speak
@@ -63,16 +75,24 @@ def produce(request: ProductionRequest) -> Production:
     if source.kind == "recording":
         with _timed(timings, hearing.STAGE, 1.0) as advance:
             heard = hear(source, request, fps, advance)
-        with _timed(timings, casting.STAGE):
-            cast = cast_portraits(request, source, heard.performance.dialogue, heard.pitch)
-        performances = [heard.performance]
-    else:
-        with _timed(timings, casting.STAGE):
-            cast = cast_portraits(request, source, source.dialogue)
-        with _timed(timings, speaking.STAGE, len(source.languages)) as advance:
-            performances = [
+        source = translating.dubbed(request, source, heard.performance.dialogue)
+    if untranslated := translating.count_untranslated(source):
+        with _timed(timings, translating.STAGE, untranslated) as advance:
+            source = translate(request, source, advance)
+    with _timed(timings, casting.STAGE):
+        cast = cast_portraits(
+            request,
+            source,
+            heard.performance.dialogue if heard else source.dialogue,
+            heard.pitch if heard else None,
+        )
+    spoken = [tag for tag in source.languages if heard is None or tag != heard.performance.language]
+    performances = [] if heard is None or len(spoken) == len(source.languages) else [heard.performance]
+    if spoken:
+        with _timed(timings, speaking.STAGE, len(spoken)) as advance:
+            performances += [
                 speak(request, source, language, cast, fps, _beyond(advance, done))
-                for done, language in enumerate(source.languages)
+                for done, language in enumerate(spoken)
             ]
     captions = [assembling.cues_of(request, performance) for performance in performances]
     planned = [

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 import langcodes
 
 from media.errors import InputError
+from media.languages import closest
 
 VoiceGender = Literal["feminine", "masculine", "neutral"]
 AgeBand = Literal["young", "adult", "senior"]
@@ -56,12 +57,37 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Glossary:
+    """What is settled about terms. `keep`: what stays as it is, in every language. `terms`: term -> language -> translation."""
+
+    keep: tuple[str, ...] = ()
+    terms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def translations(self, language: str) -> dict[str, str]:
+        """What each term is called in a language; `de-AT` is content with `de`."""
+        found = {}
+        for term, names in self.terms.items():
+            tag = closest(language, names, same_script=True)
+            if tag is not None:
+                found[term] = names[tag]
+        return found
+
+    def with_more(self, other: "Glossary") -> "Glossary":
+        """Both together; where they disagree, `other` holds."""
+        terms = {term: dict(names) for term, names in self.terms.items()}
+        for term, names in other.terms.items():
+            terms[term] = terms.get(term, {}) | dict(names)
+        return Glossary(tuple(dict.fromkeys((*self.keep, *other.keep))), terms)
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A script file: one dialogue per language (the first is the source), with the same turns in each."""
 
     dialogues: dict[str, Dialogue]
     title: str = ""
     speakers: dict[str, Speaker] = field(default_factory=dict)
+    glossary: Glossary = field(default_factory=Glossary)
 
     @property
     def source(self) -> Dialogue:
@@ -128,13 +154,13 @@ def _standard_tag(tag: str) -> str | None:
         language = langcodes.get(tag, normalize=False)
         if not language.is_valid() or language.language in (None, "und", "mul", "mis", "zxx"):
             return None
-        return langcodes.standardize_tag(tag)
+        return langcodes.standardize_tag(tag, macro=True)
     except (langcodes.LanguageTagError, ValueError):
         return None
 
 
 def language_tag(tag: str, where: str) -> str:
-    """The normalised form of a BCP 47 tag (`pt-br` -> `pt-BR`).
+    """The normalised form of a BCP 47 tag: `pt_br` -> `pt-BR`, `iw` -> `he`, `cmn` -> `zh`.
 
     Raises:
         InputError: the tag is not a language; `where` names the file and line, or the option.

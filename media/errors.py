@@ -24,6 +24,12 @@ class RenderError(PortrayalError):
     exit_code = 2
 
 
+class TranslationError(PortrayalError):
+    """Turns could not be translated. Those that could be are kept; running again does the rest."""
+
+    exit_code = 2
+
+
 class MissingEngineError(PortrayalError):
     """An engine was asked for by name, and its weights or its package are not there."""
 

@@ -17,6 +17,7 @@ from typing import Literal, cast, get_args
 from media.dialogue import (
     AgeBand,
     Dialogue,
+    Glossary,
     Script,
     Speaker,
     Turn,
@@ -29,6 +30,7 @@ from media.dialogue import (
     tidy,
 )
 from media.errors import InputError
+from media.glossary import glossary_of
 from media.plain_yaml import Node, read_plain_yaml
 from media.subtitles import Piece, balanced, format_time, read_srt, read_vtt, split_speaker, srt_line
 from media.textfile import MAX_TURNS, check_text, lines_of, read_text
@@ -83,10 +85,14 @@ class _Draft:
     hints: dict[str, tuple[int, str, Speaker]] = field(default_factory=dict)
     """By the speaker's key: line, name as written, hints."""
     turns: list[_Line] = field(default_factory=list)
+    glossary: Glossary = field(default_factory=Glossary)
 
 
-def read_script(path: Path, language: str | None = None) -> Script:
+def read_script(path: Path, language: str | None = None, *, gaps: bool = False) -> Script:
     """The script in a file, whose kind its suffix tells; `language` holds where the file names none.
+
+    Args:
+        gaps: whether turns may lack lines in the languages of translations; their text there is empty.
 
     Raises:
         InputError: the file cannot be read as a script; the message names file and line.
@@ -95,11 +101,11 @@ def read_script(path: Path, language: str | None = None) -> Script:
     if kind is None:
         known = " ".join(SCRIPT_SUFFIXES)
         raise InputError(f"{path}: '{path.suffix}' is not a script's suffix; use one of {known}.")
-    return parse_script(read_text(path), kind, str(path), language)
+    return parse_script(read_text(path), kind, str(path), language, gaps=gaps)
 
 
-def parse_script(text: str, kind: ScriptKind, name: str, language: str | None = None) -> Script:
-    """The script in `text`; `name` is what error messages call it.
+def parse_script(text: str, kind: ScriptKind, name: str, language: str | None = None, *, gaps: bool = False) -> Script:
+    """The script in `text`; `name` is what error messages call it. `gaps` as in `read_script`.
 
     The language is the one that the text declares, else `language`, else the one it seems to be written in.
 
@@ -122,7 +128,7 @@ def parse_script(text: str, kind: ScriptKind, name: str, language: str | None = 
         draft = _Draft(turns=_turns_of_pieces(read_srt(text, name), "NAME: text", name))
     else:
         raise ValueError(f"kind is {kind!r}, not one of {get_args(ScriptKind)}")
-    return _checked(draft, name, fallback)
+    return _checked(draft, name, fallback, gaps)
 
 
 def write_script(script: Script, kind: ScriptKind, language: str | None = None) -> str:
@@ -363,7 +369,7 @@ def _parse_yaml(text: str, name: str, fallback: str | None) -> _Draft:
     root = read_plain_yaml(text, name)
     if root.value == "":
         raise InputError(f"{name}:1: the script is empty; write at least one turn under 'turns:'.")
-    top = _mapping(root, ("title", "language", "speakers", "turns"), "a script", name)
+    top = _mapping(root, ("title", "language", "speakers", "glossary", "turns"), "a script", name)
     draft = _Draft(title=tidy(_string(top["title"], "title", name)) if "title" in top else "")
     if "language" in top:
         draft.language = language_tag(
@@ -385,6 +391,8 @@ def _parse_yaml(text: str, name: str, fallback: str | None) -> _Draft:
             if getattr(hint, key) is None:
                 raise InputError(f"{at}: '{word[:60]}' is not a speaker's {key}; write {_HINTS}.")
             _add_hint(draft, tidy(person), hint, at)
+    if "glossary" in top:
+        draft.glossary = glossary_of(top["glossary"], name)
     turns = top.get("turns")
     if turns is None or not isinstance(turns.value, list):
         line = turns.line if turns else root.line
@@ -478,6 +486,11 @@ def _write_yaml(script: Script) -> str:
     }
     if hints:
         content["speakers"] = hints
+    glossary: dict[str, object] = {"keep": list(script.glossary.keep)} if script.glossary.keep else {}
+    if script.glossary.terms:
+        glossary["terms"] = {term: dict(names) for term, names in script.glossary.terms.items()}
+    if glossary:
+        content["glossary"] = glossary
     turns = []
     for index, turn in enumerate(script.source.turns):
         entry: dict[str, object] = {"speaker": tidy(turn.speaker)}
@@ -537,7 +550,7 @@ def _write_cues(script: Script, kind: ScriptKind, language: str | None) -> str:
 # What holds for every format
 
 
-def _checked(draft: _Draft, name: str, fallback: str | None) -> Script:
+def _checked(draft: _Draft, name: str, fallback: str | None, gaps: bool) -> Script:
     if not draft.turns:
         raise InputError(f"{name}:1: the script has no turns; write at least one, such as 'MAYA: Hello.'.")
     shown = _shown_names(draft, name)
@@ -555,6 +568,8 @@ def _checked(draft: _Draft, name: str, fallback: str | None) -> Script:
         for tag, first in tags.items():
             language = f"in '{tag or draft.language}'" if tag or draft.language else "in the script's own language"
             if tag not in turn.texts:
+                if gaps and tag:
+                    continue
                 raise InputError(
                     f"{where}: the turn of {person} has no line {language}, but that in line {first} has one; add it."
                 )
@@ -575,12 +590,12 @@ def _checked(draft: _Draft, name: str, fallback: str | None) -> Script:
     dialogues = {}
     for tag in ["", *others]:
         turns = tuple(
-            Turn(shown[speaker_key(turn.speaker)], turn.texts[tag], turn.start, turn.end, turn.direction)
+            Turn(shown[speaker_key(turn.speaker)], turn.texts.get(tag, ""), turn.start, turn.end, turn.direction)
             for turn in draft.turns
         )
         dialogues[tag or own] = Dialogue(tag or own, turns)
     speakers = {shown[key]: hints for key, (_, _, hints) in draft.hints.items() if hints != Speaker()}
-    return Script(dialogues, draft.title, speakers)
+    return Script(dialogues, draft.title, speakers, draft.glossary)
 
 
 def _shown_names(draft: _Draft, name: str) -> dict[str, str]:

@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
     hf_token: SecretStr | None = None
     """Hugging Face token, for models that ask for one."""
+    translation_url: str | None = None
+    """Base URL of an OpenAI-compatible server that translates, such as `http://localhost:8000/v1`."""
+    translation_model: str | None = None
+    """Name of the server's model."""
+    translation_key: SecretStr | None = None
+    """Key of the server, if it asks for one."""
 
     @cached_property
     def catalog_url(self) -> str:

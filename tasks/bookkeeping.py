@@ -212,6 +212,9 @@ def write_record(
     engines = {"render": f"{info.name} ({info.fingerprint})"}
     for one in performances:
         engines |= one.engines
+    if source.translations:
+        used = dict.fromkeys(f"{one.engine} ({one.version})" for one in source.translations.values())
+        engines["translation"] = "; ".join(used)
     record = production_record(
         production=source.production_id,
         source=str(Path(source.path).resolve()),
@@ -221,6 +224,7 @@ def write_record(
             {
                 **asdict(outcome),
                 "voices": performance.voices,
+                "translation": _translation(source, outcome.language),
                 "turns": _turns(performance, _turns_of(planned, outcome.language)),
             }
             for outcome, performance in zip(outcomes, performances, strict=True)
@@ -313,6 +317,14 @@ def _turns(performance: Performance, planned: Sequence[PlannedSegment]) -> list[
     for turn, fit in zip(turns, performance.fits, strict=False):
         turn["fit"] = asdict(fit) | {"comfortable": fit.comfortable}
     return turns
+
+
+def _translation(source: Source, language: str) -> dict[str, Any] | None:
+    """Which turns (from 1) an engine translated, and which engine; None where nobody but people did."""
+    made = source.translations.get(language)
+    if made is None:
+        return None
+    return {"engine": made.engine, "version": made.version, "machine_translated_turns": [one + 1 for one in made.turns]}
 
 
 def _turns_of(planned: Sequence[PlannedSegment], language: str) -> list[PlannedSegment]:

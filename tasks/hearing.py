@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import langcodes
 import numpy as np
 
 from media.dialogue import Dialogue, Turn, display_name, name_fault, tidy
 from media.errors import InputError
 from media.hygiene import SoundCheck, check_sound
+from media.languages import base_language
 from media.store import ArtifactStore
 from media.timeline import Span, Timeline, from_times, sample_at, timed
 from tasks import workspace
@@ -310,7 +310,7 @@ def _what_is_said(
     samples: "Sound", source: Source, request: ProductionRequest, advance: Advance
 ) -> tuple[list[SpokenWord], str, dict[str, str], list[str]]:
     """Words with times, the language, the engines used, and remarks."""
-    asked = source.languages[0] if source.languages else None
+    asked = source.spoken
     if source.transcript is not None:
         return _said_in_transcript(samples, source, request, asked, advance)
     from models.speech.engines import transcriber
@@ -347,10 +347,10 @@ def _said_in_transcript(
     turns = [turn for turn in read_transcript(path) if turn.text.strip()]
     text = " ".join(turn.text for turn in turns)
     guessed = guess_language([text])
-    if asked and len(text.split()) >= _WORDS_TO_TELL and _primary(asked) != _primary(guessed):
+    if asked and len(text.split()) >= _WORDS_TO_TELL and base_language(asked) != base_language(guessed):
         raise InputError(
-            f"--lang {asked}: what is said in {path} is in '{guessed}'; a recording is produced in its own language, "
-            "so leave --lang out."
+            f"--lang {asked}: what is said in {path} is in '{guessed}'; leave --lang out to produce it in that language, "
+            "or translate it with --engine translation=NAME."
         )
     language = asked or guessed
     duration = len(samples) / RATE
@@ -475,7 +475,7 @@ def _key(source: Source, request: ProductionRequest, fps: int) -> str:
     def content(path: str | None) -> str | None:
         return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
-    asked = source.languages[0] if source.languages else None
+    asked = source.spoken
     facts = {
         "recording": source.sha256,
         "fps": fps,
@@ -510,7 +510,3 @@ def _from_json(record: dict[str, Any]) -> Heard:
         diarization=tuple((speaker, start, end) for speaker, start, end in record["diarization"]),
         sound=SoundCheck(**record["sound"]),
     )
-
-
-def _primary(tag: str) -> str | None:
-    return langcodes.get(tag).language

@@ -9,7 +9,7 @@ from media.dialogue import language_tag
 from media.errors import InputError
 from media.segment import RenderSettings
 
-ENGINE_KINDS = ("diarization", "transcription", "alignment", "synthesis", "render")
+ENGINE_KINDS = ("diarization", "transcription", "alignment", "translation", "synthesis", "render")
 
 Layout = Literal["spotlight", "gallery", "duet"]
 Aspect = Literal["16:9", "9:16", "1:1"]
@@ -95,11 +95,27 @@ class ProductionRequest(BaseModel):
     transcript: str | None = Field(
         default=None, title="Transcript", description="File with what is said in the recording"
     )
+    source_language: str | None = Field(
+        default=None,
+        title="Language of the source",
+        description="BCP 47; default: what the script says, or what is heard in the recording",
+    )
+    glossary: str | None = Field(default=None, title="Glossary", description="YAML file with terms for the translation")
     rttm: str | None = Field(
         default=None,
         title="RTTM",
         description="File with who speaks when, instead of diarization",
     )
+
+    @field_validator("languages")
+    @classmethod
+    def _tags(cls, tags: list[str]) -> list[str]:
+        return list(dict.fromkeys(language_tag(tag, "--lang") for tag in tags))
+
+    @field_validator("source_language")
+    @classmethod
+    def _tag(cls, tag: str | None) -> str | None:
+        return None if tag is None else language_tag(tag, "--source-lang")
 
     @field_validator("engines")
     @classmethod
@@ -133,11 +149,8 @@ def checked_request(**options: Any) -> ProductionRequest:
         InputError: one of them cannot be used; the sentence names it.
     """
     try:
-        request = ProductionRequest(**options)
+        return ProductionRequest(**options)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option}: {first['msg'].removeprefix('Value error, ')}.") from None
-    return request.model_copy(
-        update={"languages": list(dict.fromkeys(language_tag(tag, "--lang") for tag in request.languages))}
-    )

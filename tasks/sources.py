@@ -1,27 +1,44 @@
 """The first stage: read the source and refuse, before any work is done, what cannot become a video."""
 
+import glob
 import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import langcodes
-
 from media.atomic import cannot_write
-from media.dialogue import Dialogue, Script, language_tag, speaker_key
-from media.errors import InputError, PortrayalError
+from media.dialogue import Dialogue, Glossary, Script, language_tag, speaker_key, tidy
+from media.errors import InputError, MissingEngineError, PortrayalError
+from media.glossary import read_glossary
+from media.languages import base_language, closest
+from media.localization import translated
 from media.scripts import SCRIPT_SUFFIXES, read_script
+from media.textfile import read_text
+from media.xliff import read_xliff
 from tasks import workspace
 from tasks.request import ProductionRequest
 
 STAGE = "Read the source"
 
+TRANSLATION_SUFFIX = ".xlf"
+"""`talk.de.xlf` beside `talk.txt` holds its German translation."""
+
 LEAST_FREE_BYTES = 8 << 20
 """Below this much room in the result folder, no work is begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTranslation:
+    """What an engine translated of a dialogue."""
+
+    engine: str
+    version: str
+    turns: tuple[int, ...]
+    """Indices of the turns; the others were translated by people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,12 @@ class Source:
     languages: tuple[str, ...]
     """To be produced; empty for a recording in whatever language it turns out to be."""
     script: Script | None = None
+    """What is to be spoken, one dialogue a language. A turn without text in a translation is still to be translated."""
+    spoken: str | None = None
+    """The language of a recording, where it is said beforehand."""
+    glossary: Glossary = field(default_factory=Glossary)
+    translations: Mapping[str, MachineTranslation] = field(default_factory=dict)
+    """By language, where an engine translated anything."""
     duration: float | None = None
     """Seconds, for a recording."""
     transcript: str | None = None
@@ -51,12 +74,18 @@ class Source:
             raise ValueError(f"{self.path} is not a script")
         return self.script.source
 
+    def untranslated(self, language: str) -> tuple[int, ...]:
+        """Indices of the turns that have no text in a language yet."""
+        dialogue = self.script.dialogues.get(language) if self.script else None
+        return tuple(index for index, turn in enumerate(dialogue.turns) if not turn.text) if dialogue else ()
+
 
 def read_source(request: ProductionRequest) -> Source:
     """Read a script, or the head of a recording, and check everything that is asked for.
 
     Raises:
-        InputError: the source, a language, a name in the cast, a portrait or the result folder cannot be used.
+        InputError: the source, a language, a name in the cast, a portrait or the result folder cannot be used, or an
+            engine lacks a language.
         RightsError: a portrait that is asked for may not be used.
         MissingEngineError: an engine that is asked for is not there.
     """
@@ -67,6 +96,7 @@ def read_source(request: ProductionRequest) -> Source:
         raise InputError(f"{path} does not exist; check the path.")
     source = _read_script(path, request) if _is_script(path) else _read_recording(path, request)
     check_engines(request, source)
+    check_languages(request, source)
     if request.out is not None:
         check_out(Path(request.out))
     check_cast(request, source)
@@ -190,11 +220,12 @@ def check_engines(request: ProductionRequest, source: Source) -> None:
         raise InputError(
             f"--fps {request.render.fps}: checkpoint '{info.name}' renders {info.fps} frames a second; leave --fps out."
         )
-    language = (source.languages or ("en",))[0]
+    language = source.spoken or (source.languages or ("en",))[0]
     find: dict[str, Callable[[str], object]] = {
         "diarization": engines.diarizer,
         "transcription": engines.transcriber,
         "alignment": lambda name: engines.aligner(name, language),
+        "translation": engines.translator,
         "synthesis": engines.synthesizer,
     }
     for kind, name in request.engines.items():
@@ -203,6 +234,135 @@ def check_engines(request: ProductionRequest, source: Source) -> None:
                 find[kind](name)
             except PortrayalError as error:
                 raise type(error)(f"--engine {kind}={name}: {error}") from None
+
+
+def check_languages(request: ProductionRequest, source: Source) -> None:
+    """Refuse a language that an engine cannot listen to or speak, before anything is done.
+
+    Raises:
+        InputError: it cannot; the sentence names the languages that it has.
+    """
+    from models.speech import engines
+    from models.speech.languages import not_known
+
+    heard = source.spoken if source.kind == "recording" else None
+    if heard is not None and source.transcript is None:
+        listener = engines.transcriber(request.engine("transcription"))
+        if listener is not None and closest(heard, listener.languages()) is None:
+            raise not_known(
+                listener.name, "know", heard, listener.languages(), ", so give a transcript with --transcript"
+            )
+    if heard is not None and source.transcript is not None:
+        aligner = engines.aligner(request.engine("alignment"), heard)
+        known = aligner.languages()
+        if known is not None and closest(heard, known) is None:
+            raise not_known(aligner.name, "align", heard, known)
+    synthesizer = engines.synthesizer(request.engine("synthesis"))
+    for tag in to_be_spoken(source):
+        synthesizer.voices(tag, 1, [None])
+
+
+def to_be_spoken(source: Source) -> tuple[str, ...]:
+    """The languages of a source that a synthesizer speaks, as far as they are known."""
+    if source.kind == "script":
+        return source.languages
+    if source.spoken is None:
+        return ()
+    return tuple(tag for tag in source.languages if base_language(tag) != base_language(source.spoken))
+
+
+def translations_beside(path: Path) -> dict[str, Path]:
+    """The files with people's translations that lie beside a source (`talk.de.xlf`), by language."""
+    found: dict[str, Path] = {}
+    for file in sorted(path.parent.glob(f"{glob.escape(path.stem)}.*{TRANSLATION_SUFFIX}")):
+        written = file.name[len(path.stem) + 1 : -len(TRANSLATION_SUFFIX)]
+        if base_language(written):
+            found[language_tag(written, str(file))] = file
+    return found
+
+
+def with_translations(path: Path, script: Script) -> Script:
+    """A script with the translations that lie beside it. Turns that have changed since are without text there.
+
+    Where both hold a translation of a turn, that of the file beside is used: it came back from a translator.
+
+    Raises:
+        InputError: such a file cannot be read, or is about other languages.
+    """
+    dialogues = dict(script.dialogues)
+    for tag, file in translations_beside(path).items():
+        if base_language(tag) == base_language(script.source.language):
+            continue
+        source_language, target, units = read_xliff(read_text(file), str(file))
+        if closest(script.source.language, [source_language]) is None or closest(tag, [target]) is None:
+            raise InputError(
+                f"{file}: it translates '{source_language}' into '{target}', not '{script.source.language}' into '{tag}'; "
+                "rename or remove it."
+            )
+        own = closest(tag, list(dialogues)[1:], same_script=True) or tag
+        before = dialogues.get(own)
+        texts = translated(units, script.source)
+        dialogues[own] = Dialogue(
+            own,
+            tuple(
+                replace(turn, text=tidy(text) or (before.turns[index].text if before else ""))
+                for index, (turn, text) in enumerate(zip(script.source.turns, texts, strict=True))
+            ),
+        )
+    return replace(script, dialogues=dialogues)
+
+
+def script_languages(path: Path) -> tuple[str, ...]:
+    """The languages that people have written a script in completely, in it or beside it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    dialogues = with_translations(path, read_script(path)).dialogues
+    return tuple(tag for tag, dialogue in dialogues.items() if all(turn.text for turn in dialogue.turns))
+
+
+def require_translations(request: ProductionRequest, path: str, script: Script, languages: Iterable[str]) -> Script:
+    """A script in which every language has a dialogue; turns that an engine is to translate are without text in it.
+
+    Raises:
+        InputError: turns lack a translation and no engine is there to make one, or it does not have the languages.
+        MissingEngineError: the engine that is asked for is not there.
+    """
+    from models.speech.engines import translator
+
+    dialogues = dict(script.dialogues)
+    name, spoken = request.engine("translation"), script.source.language
+    for tag in languages:
+        known = dialogues.get(tag)
+        missing = [number for number, turn in enumerate(known.turns, 1) if not turn.text] if known else None
+        if missing == []:
+            continue
+        try:
+            engine = translator(name, spoken, tag)
+        except PortrayalError as error:
+            raise type(error)(f"--engine translation={name}: {error}") from None
+        if engine is None:
+            raise InputError(f"--lang {tag}: {_untranslated(path, script, tag, missing)}")
+        if known is None:
+            dialogues[tag] = Dialogue(tag, tuple(replace(turn, text="") for turn in script.source.turns))
+    return replace(script, dialogues=dialogues)
+
+
+def _untranslated(path: str, script: Script, tag: str, missing: list[int] | None) -> str:
+    engine = f"translate them with --engine translation=NAME or `portrayal localize export {path} --lang {tag} ...`"
+    if missing:
+        turns = f"turn {missing[0]} of {path} has" if len(missing) == 1 else f"turns {_listed(missing)} of {path} have"
+        return f"{turns} no translation, or changed since; {engine}."
+    there = ", ".join(one for one, dialogue in script.dialogues.items() if all(turn.text for turn in dialogue.turns))
+    return (
+        f"{path} has no lines in it, only in {there}; write '  {tag}: ...' under every turn, ask for another language, "
+        f"or {engine}."
+    )
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _is_script(path: Path) -> bool:
@@ -226,7 +386,16 @@ def _read_script(path: Path, request: ProductionRequest) -> Source:
     ):
         if value is not None:
             raise InputError(f"{option} {value}: {path} is a script, which needs none; leave the option out.")
-    script = read_script(path)
+    # Whoever asks for a translator may leave turns to it.
+    script = read_script(path, request.source_language, gaps="translation" in request.engines)
+    if request.source_language and closest(request.source_language, [script.source.language]) is None:
+        raise InputError(
+            f"--source-lang {request.source_language}: {path} says that it is in '{script.source.language}'; "
+            "leave the option out, or correct the script."
+        )
+    script = with_translations(path, script)
+    languages = _script_languages(script, request.languages)
+    script = require_translations(request, str(path), script, languages)
     name, digest = result_name(request), _sha256(path)
     return Source(
         path=str(path),
@@ -235,27 +404,19 @@ def _read_script(path: Path, request: ProductionRequest) -> Source:
         production_id=production_id(name, path, digest),
         title=script.title or name,
         sha256=digest,
-        languages=_script_languages(path, script, request.languages),
+        languages=languages,
         script=script,
+        glossary=script.glossary.with_more(_glossary(request)),
     )
 
 
-def _script_languages(path: Path, script: Script, wanted: list[str]) -> tuple[str, ...]:
-    """The script's own tags of the wanted languages; `es-MX` is content with `es`."""
-    found = []
-    for tag in wanted:
-        own = tag if tag in script.languages else None
-        primary = langcodes.get(tag).language
-        own = own or next(
-            (one for one in script.languages if langcodes.get(one).language == primary),
-            None,
-        )
-        if own is None:
-            raise InputError(
-                f"--lang {tag}: {path} has no lines in it, only in {', '.join(script.languages)}; "
-                f"write '  {tag}: ...' under every turn, or ask for another language."
-            )
-        found.append(own)
+def _glossary(request: ProductionRequest) -> Glossary:
+    return read_glossary(Path(request.glossary)) if request.glossary else Glossary()
+
+
+def _script_languages(script: Script, wanted: list[str]) -> tuple[str, ...]:
+    """The script's own tags of the wanted languages, where it has them; `es-MX` is content with `es`."""
+    found = [closest(tag, script.languages, same_script=True) or tag for tag in wanted]
     return tuple(dict.fromkeys(found)) or (script.source.language,)
 
 
@@ -264,10 +425,6 @@ def _read_recording(path: Path, request: ProductionRequest) -> Source:
     from media.rttm import read_rttm
     from media.transcripts import find_transcript, read_transcript
 
-    if len(request.languages) > 1:
-        raise InputError(
-            f"--lang: {path} is a recording and is produced in the language that is spoken in it; give one --lang."
-        )
     _check_counts(request)
     info = require_usable(path)
     for option, value in (
@@ -283,6 +440,11 @@ def _read_recording(path: Path, request: ProductionRequest) -> Source:
         read_transcript(Path(transcript))
     if request.rttm is not None:
         read_rttm(Path(request.rttm))
+    spoken = request.source_language
+    if _is_dubbed(path, request):
+        _require_words(path, request, transcript)
+    elif spoken is None and request.languages:
+        spoken = request.languages[0]
     name, digest = result_name(request), _sha256(path)
     return Source(
         path=str(path),
@@ -291,10 +453,58 @@ def _read_recording(path: Path, request: ProductionRequest) -> Source:
         production_id=production_id(name, path, digest),
         title=name,
         sha256=digest,
-        languages=tuple(language_tag(tag, "--lang") for tag in request.languages),
+        languages=tuple(request.languages),
+        spoken=spoken,
+        glossary=_glossary(request),
         duration=info.duration,
         transcript=transcript,
     )
+
+
+def _is_dubbed(path: Path, request: ProductionRequest) -> bool:
+    """Whether a recording's languages are those to produce it in; else the one asked for is what is spoken in it."""
+    return (
+        "translation" in request.engines
+        or request.source_language is not None
+        or len(request.languages) > 1
+        or any(closest(tag, translations_beside(path)) for tag in request.languages)
+    )
+
+
+def _require_words(path: Path, request: ProductionRequest, transcript: str | None) -> None:
+    """Refuse, as far as it is known before anybody listens, what cannot be translated or spoken.
+
+    Raises:
+        MissingEngineError: nothing writes down what is said, or the engine that is asked for is not there.
+        InputError: an engine does not have a language.
+    """
+    from media.scripts import guess_language
+    from media.transcripts import read_transcript
+    from models.speech.engines import synthesizer, transcriber, translator
+
+    spoken = request.source_language
+    if spoken is None and transcript is not None:
+        spoken = guess_language(turn.text for turn in read_transcript(Path(transcript)))
+    others = [tag for tag in request.languages if spoken is None or base_language(tag) != base_language(spoken)]
+    if others and transcript is None and transcriber(request.engine("transcription")) is None:
+        raise MissingEngineError(
+            f"{path}: nothing writes down what is said in it, so it cannot be translated; give --transcript FILE, "
+            "or install a transcription engine (see `portrayal doctor`)."
+        )
+    name = request.engine("translation")
+    for tag in others if spoken else ():
+        synthesizer(request.engine("synthesis")).voices(tag, 1, [None])
+        if closest(tag, translations_beside(path)):
+            continue
+        try:
+            engine = translator(name, spoken, tag)
+        except PortrayalError as error:
+            raise type(error)(f"--engine translation={name}: {error}") from None
+        if engine is None:
+            raise InputError(
+                f"--lang {tag}: '{spoken}' is spoken in {path}, and no engine is here that translates it; "
+                f"add --engine translation=NAME, or `portrayal localize export {path} --lang {tag} ...`."
+            )
 
 
 def _check_counts(request: ProductionRequest) -> None:

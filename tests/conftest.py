@@ -1,6 +1,9 @@
-"""Videos of people who talk, made here: drawn presenters, and a photograph that is moved about."""
+"""Videos of people who talk, made here (drawn presenters, and a photograph that is moved about); a server to translate."""
 
+import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +80,18 @@ def photographed_film() -> Film:
     return render
 
 
+@pytest.fixture(scope="session")
+def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose catalog has the starter cast; copied by tests that change it."""
+    home = tmp_path_factory.mktemp("seeded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTRAYAL_HOME", str(home))
+        from tasks import workspace
+
+        workspace.catalog().dispose()
+    return home
+
+
 def _write_faces(path: Path, poses: np.ndarray, fps: float) -> None:
     """Where whoever draws a presenter knows face and points to be."""
     from models.avatars.drawing import Pose
@@ -94,3 +109,62 @@ def _write_faces(path: Path, poses: np.ndarray, fps: float) -> None:
         around = (project(seen, corners) + middle) / 100
         boxes.append([*around.min(0), *around.max(0)])
     write_sidecar(sidecar(path), (np.arange(len(poses)) + 0.5) / fps, np.array(boxes), np.array(points))
+
+
+class TranslationServer:
+    """An OpenAI-compatible chat server: each text comes back in angle brackets, after `fault` has had its way with it all.
+
+    It keeps what it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.fault: Callable[[list[dict[str, Any]], int], Any] = lambda entries, turn: entries
+        self.refusals: list[tuple[int, dict[str, str], str]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                server.asked.append(request)
+                server.keys.append(self.headers["Authorization"])
+                if self.path != "/v1/chat/completions":
+                    self._answer(404, {}, "no such path")
+                elif server.refusals:
+                    self._answer(*server.refusals.pop(0))
+                else:
+                    lines = json.loads(request["messages"][1]["content"])["lines"]
+                    entries = [{"id": one["id"], "text": f"<{one['text']}>"} for one in lines]
+                    said = server.fault(entries, len(server.asked))
+                    content = said if isinstance(said, str) else json.dumps({"translations": said})
+                    self._answer(200, {}, json.dumps({"choices": [{"message": {"content": content}}]}))
+
+            def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text.encode())))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def sizes(self) -> list[int]:
+        return [len(json.loads(one["messages"][1]["content"])["lines"]) for one in self.asked]
+
+
+@pytest.fixture
+def translation_server() -> Iterator[TranslationServer]:
+    made = TranslationServer()
+    yield made
+    made.stop()

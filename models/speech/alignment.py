@@ -3,6 +3,7 @@
 import re
 import string
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from itertools import product
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import InputError, MissingEngineError
+from media.languages import base_language
 from models.speech.protocols import Samples, Speech, Voice, Word
 from models.speech.vad import RATE, at_16_khz
 
@@ -37,6 +39,9 @@ class ProportionalAligner:
 
     name = "proportional"
     version = "1"
+
+    def languages(self) -> None:
+        """Every language."""
 
     def align(self, samples: Samples, sample_rate: int, text: str, language: str) -> tuple[Word, ...]:
         """Words of `text` (what spaces separate) with times in seconds from the start of `samples`, in order.
@@ -66,13 +71,17 @@ class PocketsphinxAligner:
     def version(self) -> str:
         return version("pocketsphinx")
 
+    def languages(self) -> Sequence[str]:
+        """English only."""
+        return ["en"]
+
     def align(self, samples: Samples, sample_rate: int, text: str, language: str) -> tuple[Word, ...]:
         """As `ProportionalAligner.align`; `text` must be English.
 
         Raises:
             InputError: another language.
         """
-        if language.replace("_", "-").split("-")[0].lower() != "en":
+        if base_language(language) != "en":
             raise InputError(
                 f"pocketsphinx aligns English only, not '{language}'; use alignment engine 'proportional'."
             )

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TypeVar
 
-from media.errors import InputError
+from media.errors import InputError, PortrayalError
+from media.languages import base_language, closest
 from media.settings import Settings
-from models.speech.protocols import Aligner, Diarizer, Synthesizer, Transcriber
-from models.speech.weights import COMMUNITY, pyannote_folder, whisper_file
+from models.speech.languages import WHISPER
+from models.speech.protocols import Aligner, Diarizer, Synthesizer, Transcriber, Translator
+from models.speech.weights import COMMUNITY, opus_folders, pyannote_folder, transformers_folder, whisper_file
 
 _Engine = TypeVar("_Engine")
 
@@ -18,7 +20,7 @@ class EngineStatus:
     """One line of `portrayal doctor`."""
 
     kind: str
-    """`diarization`, `transcription`, `alignment` or `synthesis`."""
+    """`diarization`, `transcription`, `alignment`, `translation` or `synthesis`."""
     name: str
     available: bool
     detail: str
@@ -74,7 +76,7 @@ def transcriber(name: str = "auto", settings: Settings | None = None) -> Transcr
 
 
 def aligner(name: str = "auto", language: str = "en", settings: Settings | None = None) -> Aligner:
-    """`auto`: whisper where its weights are, else pocketsphinx for English, else proportional.
+    """`auto`: whisper where its weights are and it knows the language, else pocketsphinx for English, else proportional.
 
     Raises:
         InputError: there is no such engine.
@@ -86,11 +88,10 @@ def aligner(name: str = "auto", language: str = "en", settings: Settings | None 
     settings = settings or Settings()
     name, model = _split(name)
     if name == "auto":
-        if _installed("whisper") and whisper_file(None, settings):
+        if _installed("whisper") and whisper_file(None, settings) and closest(language, WHISPER):
             name = "whisper"
         else:
-            english = language.replace("_", "-").split("-")[0].lower() == "en"
-            name = "pocketsphinx" if english and _installed("pocketsphinx") else "proportional"
+            name = "pocketsphinx" if base_language(language) == "en" and _installed("pocketsphinx") else "proportional"
     engines: dict[str, Callable[[], Aligner]] = {
         "whisper": lambda: WhisperAligner(model, settings),
         "pocketsphinx": PocketsphinxAligner,
@@ -111,9 +112,48 @@ def synthesizer(name: str = "auto", settings: Settings | None = None) -> Synthes
     return _chosen("synthesis", "espeak" if name == "auto" else name, engines)
 
 
+def translator(
+    name: str = "auto", source: str | None = None, target: str | None = None, settings: Settings | None = None
+) -> Translator | None:
+    """The engine that translates from `source` into `target`; with None for them, whatever there is for other languages.
+
+    `auto`: marian or madlad, whichever has a model for the two here, else None: a text is sent to a server only by an
+    engine that is asked for by name. `marian:FOLDER`, `madlad:FOLDER` and `openai:MODEL` name a model of one's own.
+
+    Raises:
+        InputError: there is no such engine, or it does not have these languages.
+        MissingEngineError: it is asked for by name, and its weights or its settings are not there.
+    """
+    from models.speech.translation.chat import ChatTranslator
+    from models.speech.translation.madlad import MadladTranslator
+    from models.speech.translation.marian import MarianTranslator
+
+    settings = settings or Settings()
+    name, model = _split(name)
+    engines: dict[str, Callable[[], Translator]] = {
+        "marian": lambda: MarianTranslator(model, settings),
+        "madlad": lambda: MadladTranslator(model, settings),
+        "openai": lambda: ChatTranslator(model, settings),
+    }
+    for candidate in ("marian", "madlad") if name == "auto" and source and target else ():
+        try:
+            found = engines[candidate]()
+            found.version(str(source), str(target))
+        except PortrayalError:
+            continue
+        return found
+    if name == "auto":
+        return None
+    chosen = _chosen("translation", name, engines)
+    if source and target:
+        chosen.version(source, target)
+    return chosen
+
+
 def available(settings: Settings | None = None) -> list[EngineStatus]:
     """Every engine, and what is missing; looks at folders only."""
     from models.speech import pyannote, whisper
+    from models.speech.translation import chat, madlad, marian
 
     settings = settings or Settings()
     folder, checkpoint = pyannote_folder(COMMUNITY, settings), whisper_file(None, settings)
@@ -125,6 +165,8 @@ def available(settings: Settings | None = None) -> list[EngineStatus]:
     else:
         pyannote_status = (False, "weights are missing", pyannote.how_to_get(COMMUNITY, settings))
     whisper_detail = f"weights in {checkpoint}" if checkpoint else "weights are missing"
+    opus, large = opus_folders(settings), transformers_folder(madlad.DEFAULT, "madlad", settings)
+    server = bool(settings.translation_url and settings.translation_model)
     return [
         _status("diarization", "pyannote", "pyannote.audio", *pyannote_status),
         _status("diarization", "dvector", "silero_vad resemblyzer", True, "embedded; misses overlapping speech", ""),
@@ -133,13 +175,37 @@ def available(settings: Settings | None = None) -> list[EngineStatus]:
         _status("alignment", "whisper", "whisper", checkpoint is not None, whisper_detail, get_whisper),
         _status("alignment", "pocketsphinx", "pocketsphinx", True, "embedded; English", ""),
         EngineStatus("alignment", "proportional", True, "embedded; every language, rough", ""),
+        _status(
+            "translation",
+            "marian",
+            "transformers sentencepiece",
+            bool(opus),
+            f"models: {', '.join(opus)}" if opus else "no model is there",
+            marian.how_to_get(settings),
+        ),
+        _status(
+            "translation",
+            "madlad",
+            "transformers",
+            large is not None,
+            f"weights in {large}" if large else "weights are missing",
+            madlad.how_to_get(settings),
+        ),
+        EngineStatus(
+            "translation",
+            "openai",
+            server,
+            f"{settings.translation_model} at {settings.translation_url}" if server else "no server is set",
+            "" if server else chat.HOW_TO_SET,
+        ),
         _status("synthesis", "espeak", "espeakng_loader", True, "embedded; about 100 languages, robotic", ""),
     ]
 
 
 _PROJECTS = {
     "pyannote.audio": "pyannote.audio", "silero_vad": "silero-vad", "resemblyzer": "resemblyzer", "whisper":
-    "openai-whisper", "pocketsphinx": "pocketsphinx", "espeakng_loader": "espeakng-loader",
+    "openai-whisper", "pocketsphinx": "pocketsphinx", "espeakng_loader": "espeakng-loader", "transformers": "transformers",
+    "sentencepiece": "sentencepiece",
 }  # fmt: skip
 
 
@@ -148,7 +214,7 @@ def _status(kind: str, name: str, packages: str, ready: bool, detail: str, remed
     if missing:
         projects = " ".join(_PROJECTS[package] for package in missing)
         return EngineStatus(kind, name, False, f"{projects} is not installed", f"pip install {projects}")
-    return EngineStatus(kind, name, ready, detail, remedy)
+    return EngineStatus(kind, name, ready, detail, "" if ready else remedy)
 
 
 def _installed(package: str) -> bool:

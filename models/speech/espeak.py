@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import InputError, MissingEngineError
+from media.languages import base_language, closest
+from models.speech.languages import not_known
 from models.speech.protocols import Phoneme, Samples, Speech, Voice
 
 _SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
@@ -62,8 +64,8 @@ _LEVEL = 0.1
 """Loudness of every voice, so that none of a dialogue's is lost: root mean square where there is sound (-20 dBFS)."""
 _PEAK = 0.97
 
-_CHINESE = {"zh", "cmn"}
-_SAME_LANGUAGE = {"no": "nb", "nn": "nb", "sh": "hr", "arb": "ar", "zsm": "ms", "swh": "sw", "pes": "fa"}
+_NEARLY = {"nn": "nb"}
+"""Languages that another one's voice reads well."""
 
 
 class _EventId(ctypes.Union):
@@ -205,26 +207,18 @@ def _identifier(language: str) -> str:
         InputError: there is none.
     """
     known = _voices().identifiers
-    try:
-        wanted = langcodes.get(language)
-    except (langcodes.LanguageTagError, ValueError):
-        raise InputError(f"'{language}' is not a language tag; use BCP 47 tags such as en, es, pt-BR or hi.") from None
+    wanted = base_language(language)
+    if wanted is None:
+        raise InputError(f"'{language}' is not a language tag; use BCP 47 tags such as en, es, pt-BR or hi.")
     tag = language.lower().replace("_", "-")
     if tag in known:
         return known[tag]
-    primary = wanted.language or ""
-    if primary in _CHINESE:
-        return known["yue" if wanted.territory in ("HK", "MO") else "cmn"]
-    primary = _SAME_LANGUAGE.get(primary, primary)
-    relatives = sorted(tag for tag in known if tag.split("-")[0] == primary)
-    if not relatives:
-        raise InputError(
-            f"espeak does not speak '{language}'; it speaks {len({tag.split('-')[0] for tag in known})} languages, "
-            "among them ar, de, en, es, fr, hi, ja, pt-BR, ru and zh."
-        )
-    closest, _ = langcodes.closest_match(wanted.to_tag(), relatives, max_distance=30)
-    closest = closest.lower()
-    return known[closest if closest in known else primary if primary in known else relatives[0]]
+    if wanted == "zh":
+        return known["yue" if langcodes.get(language).territory in ("HK", "MO") else "cmn"]
+    found = closest(tag, known) or closest(_NEARLY.get(wanted, wanted), known)
+    if found is None:
+        raise not_known("espeak", "speak", language, known)
+    return known[found]
 
 
 def _public_tag(tag: str) -> str:

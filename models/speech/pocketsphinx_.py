@@ -2,6 +2,7 @@
 telephone call; it is used only when it is asked for by name."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from threading import Lock
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media.errors import InputError, MissingEngineError
+from media.languages import base_language
 from models.speech import vad
 from models.speech.protocols import Progress, Samples, Sound, Transcription, Word
 
@@ -30,6 +32,10 @@ class PocketsphinxTranscriber:
     def version(self) -> str:
         return version("pocketsphinx")
 
+    def languages(self) -> Sequence[str]:
+        """English only."""
+        return ["en"]
+
     def transcribe(
         self, samples: Sound, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
     ) -> Transcription:
@@ -38,7 +44,7 @@ class PocketsphinxTranscriber:
         Raises:
             InputError: the language is not English.
         """
-        if language is not None and language.replace("_", "-").split("-")[0].lower() != "en":
+        if language is not None and base_language(language) != "en":
             raise InputError(f"pocketsphinx knows English only, not '{language}'; give a transcript, or use whisper.")
         heard = vad.heard_at_16_khz(samples, sample_rate)
         regions = vad.speech_regions(heard)

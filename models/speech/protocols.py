@@ -78,6 +78,21 @@ class Speech:
     phonemes: tuple[Phoneme, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text to translate, and what an engine that reads its surroundings may use."""
+
+    text: str
+    speaker: str = ""
+    direction: str = ""
+    before: str = ""
+    """What is said before it."""
+    after: str = ""
+    """What is said after it."""
+    marks: tuple[tuple[str, str], ...] = ()
+    """Marks in the text that must come back as they are, such as `[1]`, and what each stands for."""
+
+
 class Diarizer(Protocol):
     @property
     def name(self) -> str: ...
@@ -108,6 +123,10 @@ class Transcriber(Protocol):
         self, samples: Sound, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
     ) -> Transcription: ...
 
+    def languages(self) -> Sequence[str]:
+        """BCP 47 tags, sorted."""
+        ...
+
 
 class Aligner(Protocol):
     @property
@@ -116,7 +135,37 @@ class Aligner(Protocol):
     @property
     def version(self) -> str: ...
 
+    def languages(self) -> Sequence[str] | None:
+        """BCP 47 tags, sorted; None for every language."""
+        ...
+
     def align(self, samples: Samples, sample_rate: int, text: str, language: str) -> tuple[Word, ...]: ...
+
+
+class Translator(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def languages(self, source: str) -> Sequence[str] | None:
+        """BCP 47 tags that it translates `source` into, sorted; None when it cannot say."""
+        ...
+
+    def version(self, source: str, target: str) -> str:
+        """The model that translates from one language into another, and its version: part of keys and records.
+
+        Raises:
+            InputError: the engine does not have these languages.
+            MissingEngineError: the model for them is not there.
+        """
+        ...
+
+    def translate(self, lines: Sequence[Line], source: str, target: str) -> tuple[str | None, ...]:
+        """One translation a line, in their order; None where there is none that can be trusted.
+
+        Raises:
+            TranslationError: the engine does not answer.
+        """
+        ...
 
 
 class Synthesizer(Protocol):

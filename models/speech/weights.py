@@ -1,5 +1,6 @@
 """Where the weights of downloaded speech models are looked for. Only folders are looked at: no model code is imported."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,11 +16,44 @@ WHISPER_SIZES = (
 
 def pyannote_folder(model: str, settings: Settings) -> Path | None:
     """The folder with a diarization pipeline's `config.yaml`: a path, one in `PORTRAYAL_HOME/models`, or the hub's cache."""
+    return _model_folder(model, "pyannote", "config.yaml", settings)
+
+
+def transformers_folder(model: str, kind: str, settings: Settings) -> Path | None:
+    """The folder with a model's `config.json`: a path, one in `PORTRAYAL_HOME/models`, or the hub's cache."""
+    return _model_folder(model, kind, "config.json", settings)
+
+
+def opus_folders(settings: Settings, folder: Path | None = None) -> dict[str, Path]:
+    """The OPUS-MT models that are there, by name (`opus-mt-en-de`): in `folder`, or wherever models are kept."""
+    places = [folder] if folder else [settings.models_dir / "marian", settings.models_dir]
+    found = [path for place in places for path in sorted(place.glob("opus-mt*"))]
+    if folder is None:
+        for cached in sorted(hub_cache().glob("models--Helsinki-NLP--opus-mt*")):
+            found += sorted(cached.glob("snapshots/*"))
+    models: dict[str, Path] = {}
+    for path in found:
+        name = path.parent.parent.name.rpartition("--")[2] if path.parent.name == "snapshots" else path.name
+        if (path / "config.json").is_file():
+            models.setdefault(name, path)
+    return models
+
+
+def _model_folder(model: str, kind: str, marker: str, settings: Settings) -> Path | None:
     name = model.rsplit("/", 1)[-1]
-    candidates = [Path(model).expanduser(), settings.models_dir / "pyannote" / name, settings.models_dir / name]
+    candidates = [Path(model).expanduser(), settings.models_dir / kind / name, settings.models_dir / name]
     snapshots = hub_cache() / f"models--{model.replace('/', '--')}" / "snapshots"
     candidates += sorted(snapshots.glob("*")) if snapshots.is_dir() else []
-    return next((folder for folder in candidates if (folder / "config.yaml").is_file()), None)
+    return next((folder for folder in candidates if (folder / marker).is_file()), None)
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells one set of weights from another: names, sizes, and the first megabyte of every file; not their places."""
+    digest = hashlib.sha256()
+    for path in sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")):
+        with path.open("rb") as file:
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode() + file.read(1 << 20))
+    return digest.hexdigest()[:12]
 
 
 def whisper_file(name: str | None, settings: Settings) -> Path | None:

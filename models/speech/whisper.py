@@ -8,10 +8,14 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
+from langcodes import standardize_tag
+
 from media.errors import InputError, MissingEngineError
+from media.languages import base_language, closest, public_tags
 from media.settings import Settings
 from models.speech import vad
 from models.speech.alignment import ProportionalAligner
+from models.speech.languages import WHISPER, not_known
 from models.speech.protocols import Progress, Samples, Sound, Transcription, Word
 from models.speech.weights import whisper_file
 
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
 _PIECE = 120.0
 """Seconds that are transcribed in one go, from pause to pause."""
 _WINDOW = 30.0
-_SAME_LANGUAGE = {"cmn": "zh", "nb": "no", "nn": "nn", "iw": "he", "fil": "tl", "jv": "jw"}
 
 
 class WhisperTranscriber:
@@ -48,6 +51,10 @@ class WhisperTranscriber:
     @property
     def version(self) -> str:
         return f"{version('openai-whisper')}, {self._path.stem}"
+
+    def languages(self) -> Sequence[str]:
+        """What this checkpoint knows: BCP 47, sorted."""
+        return public_tags(_known(self._path))
 
     def transcribe(
         self, samples: Sound, sample_rate: int, *, language: str | None = None, progress: Progress | None = None
@@ -83,7 +90,7 @@ class WhisperTranscriber:
                         words.append(Word(text, start + begin, start + min(float(word["end"]), end - start)))
             if progress:
                 progress((done + 1) / len(pieces))
-        return Transcription(language or code or "en", tuple(words))
+        return Transcription(language or standardize_tag(code or "en"), tuple(words))
 
 
 class WhisperAligner:
@@ -97,6 +104,10 @@ class WhisperAligner:
     @property
     def version(self) -> str:
         return self._transcriber.version
+
+    def languages(self) -> Sequence[str]:
+        """As `WhisperTranscriber.languages`."""
+        return self._transcriber.languages()
 
     def align(self, samples: Samples, sample_rate: int, text: str, language: str) -> tuple[Word, ...]:
         """As `ProportionalAligner.align`, which stands in for it where a turn is longer than 30 s."""
@@ -161,15 +172,18 @@ def _pieces(regions: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return pieces
 
 
-def _code(language: str, path: Path, model: "Whisper") -> str:
-    from whisper.tokenizer import LANGUAGES
+def _known(path: Path) -> Sequence[str]:
+    """whisper's codes of what a checkpoint knows, told by its name; without loading it."""
+    return ("en",) if path.stem.endswith(".en") else WHISPER
 
-    primary = language.replace("_", "-").split("-")[0].lower()
-    code = _SAME_LANGUAGE.get(primary, primary)
-    if code not in LANGUAGES:
-        raise InputError(f"whisper does not know '{language}'; give a transcript instead.")
-    if not model.is_multilingual and code != "en":
+
+def _code(language: str, path: Path, model: "Whisper") -> str:
+    if not model.is_multilingual and base_language(language) != "en":
         raise InputError(f"{path}: this checkpoint knows English only, not '{language}'; take one without '.en'.")
+    known = WHISPER[: model.num_languages]
+    code = closest(language, known)
+    if code is None:
+        raise not_known("whisper", "know", language, known, ", so give a transcript instead")
     return code
 
 

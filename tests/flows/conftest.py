@@ -79,18 +79,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait(30)
 
 
-@pytest.fixture(scope="session")
-def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose catalog has the starter cast; copied by tests that change it."""
-    home = tmp_path_factory.mktemp("seeded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PORTRAYAL_HOME", str(home))
-        from tasks import workspace
-
-        workspace.catalog().dispose()
-    return home
-
-
 @pytest.fixture(autouse=True)
 def same_environment_afterwards() -> Iterator[None]:
     """Commands set what Prefect reads when it is imported; other tests shall not find it."""

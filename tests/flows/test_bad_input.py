@@ -161,7 +161,6 @@ def test_a_recording_with_options_that_contradict_one_another(portrayal: Callabl
     call = ("produce", tmp_path / "talk.wav", "--out", out, *STILL)
     refused(portrayal(*call, "--speakers", "2", "--min-speakers", "3"), out, "--speakers")
     refused(portrayal(*call, "--min-speakers", "4", "--max-speakers", "3"), out, "--min-speakers 4")
-    refused(portrayal(*call, "--lang", "en", "--lang", "es"), out, "--lang")
     refused(portrayal(*call, "--transcript", "said.vtt"), out, "--transcript", "said.vtt")
 
 

@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -486,3 +487,33 @@ def test_the_examples_in_the_formats_description_are_read():
     for kind, beginning in begins.items():
         (example,) = [block for block in blocks if block.startswith(beginning)]
         assert parse_script(example, kind, "x").source.speakers == ("Maya", "Leo")
+
+
+def test_a_scripts_glossary_is_read_and_written() -> None:
+    text = "language: en\nglossary:\n  keep: [Maya]\n  terms: {night: {de: Nacht}}\nturns:\n- {speaker: A, text: Hi}\n"
+    script = parse_script(text, "yaml", "talk.yaml")
+    assert script.glossary.keep == ("Maya",) and script.glossary.terms == {"night": {"de": "Nacht"}}
+    assert parse_script(write_script(script, "yaml"), "yaml", "talk.yaml") == script
+    with pytest.raises(InputError, match=r"talk\.yaml:2: a glossary has the keys"):
+        parse_script("language: en\nglossary: {kept: []}\nturns:\n- {speaker: A, text: Hi}\n", "yaml", "talk.yaml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text", "language: en\nAnn: One.\n  de: Eins.\nBob: Two.\n"),
+        (
+            "yaml",
+            "language: en\nturns:\n- {speaker: Ann, text: {en: One., de: Eins.}}\n- {speaker: Bob, text: {en: Two.}}\n",
+        ),
+    ],
+)
+def test_a_translation_may_have_gaps_where_they_are_filled_later(kind: Any, text: str) -> None:
+    with pytest.raises(InputError, match="no line in 'de'"):
+        parse_script(text, kind, "talk")
+    script = parse_script(text, kind, "talk", gaps=True)
+    assert [turn.text for turn in script.dialogues["de"].turns] == ["Eins.", ""]
+    with pytest.raises(InputError, match="in 'en'"):
+        parse_script(
+            text.replace("One.", "") if kind == "text" else text.replace("en: One., ", ""), kind, "t", gaps=True
+        )

@@ -109,7 +109,9 @@ def test_looking_for_engines_imports_nothing_heavy() -> None:
         "import sys\n"
         "from models.speech import engines\n"
         "engines.available(), engines.diarizer(), engines.transcriber(), engines.aligner(), engines.synthesizer()\n"
-        "print([name for name in ('torch', 'scipy', 'whisper', 'pyannote.audio', 'pocketsphinx') if name in sys.modules])"
+        "engines.translator(), engines.translator('auto', 'en', 'de')\n"
+        "heavy = ('torch', 'scipy', 'whisper', 'pyannote.audio', 'pocketsphinx', 'transformers', 'httpx')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
