@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.caption_profiles import without_marks
 from media.dialogue import Dialogue, Script, Speaker, Turn, display_name, is_speakable, name_fault, speaker_key, tidy
 from media.errors import InputError
 from media.scripts import SCRIPT_SUFFIXES, guess_language, parse_script, read_script, write_script
@@ -311,11 +312,18 @@ TRAPS += [
     "\u2028",
     "e\u0301",
 ]
+
+
+def unmarked(text: str) -> str:
+    """Without marks of direction: in WebVTT and SRT they belong to the file, not to what is said."""
+    return tidy(without_marks(tidy(text)))
+
+
 texts = (
     st.lists(
         st.one_of(st.text(max_size=8), st.sampled_from(TRAPS), st.sampled_from(["Hola", "नमस्ते।", "你好"])), max_size=6
     )
-    .map(lambda parts: tidy(" ".join(parts)))
+    .map(lambda parts: unmarked(" ".join(parts)))
     .filter(is_speakable)
 )
 names = (
@@ -325,10 +333,11 @@ names = (
         ),
         st.text(min_size=1, max_size=12),
     )
+    .map(unmarked)
     .map(display_name)
     .filter(lambda name: name_fault(name) is None)
 )
-directions = st.one_of(st.just(""), st.text(max_size=8), st.sampled_from(TRAPS)).map(balanced)
+directions = st.one_of(st.just(""), st.text(max_size=8), st.sampled_from(TRAPS)).map(unmarked).map(balanced)
 hints = st.builds(
     Speaker,
     st.sampled_from([None, "feminine", "masculine", "neutral"]),
