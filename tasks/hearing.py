@@ -136,7 +136,7 @@ def _hear(
     )
     engines |= transcript_engines
     notes += transcript_notes
-    names = _names(turns.exclusive, said)
+    names = _names(turns.exclusive, said, [turn.speaker for turn in turns.turns])
     pieces = [piece for turn in merged(turns.turns) for piece in cut_at_pauses(samples, RATE, turn)]
     pieces.sort(key=lambda piece: (piece.start, piece.end))
     words = words_of_turns(pieces, said, names, turns.exclusive)
@@ -388,8 +388,13 @@ def _spread_over(turns: Sequence[Turn], duration: float) -> list[Turn]:
     ]
 
 
-def _names(turns: "Sequence[SpeakerTurn]", said: Sequence[SpokenWord]) -> dict[str, str]:
-    """A name for each of the diarizer's labels: the transcript's where both agree on who speaks, else `Speaker 1` ..."""
+def _names(turns: "Sequence[SpeakerTurn]", said: Sequence[SpokenWord], labels: Sequence[str] = ()) -> dict[str, str]:
+    """A name for each of the diarizer's labels: the transcript's where both agree on who speaks, else `Speaker 1` ...
+
+    Args:
+        turns: one at a time.
+        labels: of all turns, in order; those who only speak while somebody else does are in no exclusive turn.
+    """
     together: dict[tuple[str, str], float] = defaultdict(float)
     for word in said:
         if word.speaker is not None:
@@ -402,7 +407,7 @@ def _names(turns: "Sequence[SpeakerTurn]", said: Sequence[SpokenWord]) -> dict[s
         if label not in names and name not in names.values():
             names[label] = name
     number = 0
-    for label in dict.fromkeys(turn.speaker for turn in turns):
+    for label in dict.fromkeys(labels or [turn.speaker for turn in turns]):
         if label in names:
             continue
         if re.fullmatch(r"SPEAKER_\d+", label):

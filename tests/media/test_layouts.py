@@ -16,7 +16,7 @@ from media.captions import Cue
 from media.contact_sheet import contact_sheet
 from media.errors import InputError, RenderError
 from media.framing import SIZES, Aspect, Layout, framing
-from media.layouts import Composition, Screen, Shot, compose
+from media.layouts import Composition, Screen, Shot, _spotlight_turns, compose
 from media.provenance import read_metadata, video_metadata
 from media.video import Picture, probe_video, read_frames, write_video
 
@@ -271,3 +271,17 @@ def test_a_contact_sheet_shows_stills_from_first_to_last(
         pixels = np.asarray(sheet)
     assert is_close(tuple(pixels[6 + 117, 6 + 160]), RED)
     assert is_close(tuple(pixels[-6 - 63, -6 - 160]), GREEN)
+
+
+def test_in_spotlight_whoever_begins_last_is_seen_and_a_remark_does_not_turn_the_picture() -> None:
+    def shown(*shots: tuple[int, int, int]) -> list[tuple[int, int]]:
+        return _spotlight_turns(
+            [Shot(speaker, start, end - start, Path("clip.mp4")) for speaker, start, end in shots], 25
+        )
+
+    assert shown((1, 10, 50), (0, 60, 90), (0, 95, 120), (1, 130, 150)) == [(0, 1), (60, 0), (130, 1)]
+    assert shown((0, 0, 100), (1, 80, 200)) == [(0, 0), (80, 1)]
+    # A second within somebody else's turn is a remark; two seconds are a turn, after which the other is back.
+    assert shown((0, 0, 300), (1, 100, 125), (1, 320, 400)) == [(0, 0), (320, 1)]
+    assert shown((0, 0, 300), (1, 100, 150), (1, 320, 400)) == [(0, 0), (100, 1), (150, 0), (320, 1)]
+    assert shown() == [(0, 0)]

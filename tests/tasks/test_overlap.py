@@ -12,7 +12,8 @@ from media.video import read_frames
 from models.speech.espeak import EspeakSynthesizer
 from models.speech.protocols import SpeakerTurn
 from tasks import assembling, casting, hearing, rendering, segments, workspace
-from tasks.hearing import SpokenWord, merged, words_of_turns
+from tasks.bookkeeping import write_record
+from tasks.hearing import SpokenWord, _names, merged, words_of_turns
 from tasks.request import checked_request
 from tasks.sources import read_source
 
@@ -58,7 +59,8 @@ def test_both_voices_are_heard_and_both_faces_move_while_two_speak(
     )  # fmt: skip
     source = read_source(request)
     fps = segments.frames_per_second(request)
-    performance = hearing.hear(source, request, fps).performance
+    found = hearing.hear(source, request, fps)
+    performance = found.performance
     first, second = performance.timeline.spans
     assert [turn.speaker for turn in performance.dialogue.turns] == ["Ann", "Bob"]
     both = range(second.start_frame + 2, first.start_frame + first.frames - 2)
@@ -77,6 +79,12 @@ def test_both_voices_are_heard_and_both_faces_move_while_two_speak(
             one.key: rendering.find_clip(workspace.store(), one.key) or renderers.render(one.job) for one in planned
         }
     made = assembling.assemble(request, source, performance, (), cast, planned, clips)
+
+    record = write_record(
+        request, source, cast, [performance], planned, clips, {performance.language: made}, {}, found, {}, 0.0
+    ).record
+    assert record["source_sound"]["findings"] == list(found.sound.findings)
+    assert record["source_sound"]["sample_rate"] == RATE and record["source_sound"]["clipped"] == 0
 
     frames = [frame[::2, ::2].astype(int) for frame in read_frames(Path(made.video))]
     half = frames[0].shape[1] // 2
@@ -121,3 +129,8 @@ def test_where_two_speak_a_word_goes_to_whoever_has_the_floor() -> None:
     said = [SpokenWord("one", 2.0, 2.4), SpokenWord("two", 3.3, 3.6), SpokenWord("three", 3.3, 3.6, "Ann")]
     words = words_of_turns(turns, said, names, floor)
     assert [[word.text for word in spoken] for spoken in words] == [["one", "three"], ["two"]]
+
+
+def test_whoever_only_speaks_while_somebody_else_does_has_a_name() -> None:
+    floor = [SpeakerTurn("SPEAKER_00", 0.0, 4.0)]
+    assert _names(floor, [], ["SPEAKER_00", "SPEAKER_01"]) == {"SPEAKER_00": "Speaker 1", "SPEAKER_01": "Speaker 2"}

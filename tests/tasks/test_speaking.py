@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.speech.engines import synthesizer
-from tasks import casting, speaking, workspace
+from tasks import bookkeeping, casting, segments, speaking, workspace
 from tasks.performance import Performance
 from tasks.request import checked_request
 from tasks.sources import read_source
@@ -118,6 +118,25 @@ def test_locked_turns_begin_and_end_as_in_the_scripts_own_language(spoken: Calla
     assert {path.name for path in workspace.store().root.glob("*/*")} == before
     # In its own language there is nothing to fit.
     assert spoken(LONG, "en", timeline="locked") == english
+
+
+def test_the_record_tells_how_each_turn_was_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTRAYAL_HOME", str(tmp_path / "home"))
+    (tmp_path / "talk.txt").write_text(LONG, encoding="utf-8")
+    request = checked_request(
+        source=str(tmp_path / "talk.txt"), out=str(tmp_path / "out"), languages=["es"], engines={"render": "still"},
+        timeline="locked",
+    )  # fmt: skip
+    source = read_source(request)
+    people = casting.cast_portraits(request, source, source.dialogue)
+    performance = speaking.speak(request, source, "es", people, 25)
+    planned = segments.plan_segments(request, performance, people, listeners=False)
+    record = bookkeeping.write_record(request, source, people, [performance], planned, {}, {}, {}, None, {}, 0.0).record
+    assert record["request"]["timeline"] == "locked" and record["notes"] == list(performance.notes)
+    fits = [turn["fit"] for turn in record["renditions"][0]["turns"]]
+    assert [fit["comfortable"] for fit in fits] == [fit.comfortable for fit in performance.fits]
+    assert fits[2]["over"] == performance.fits[2].over > 0 and not fits[2]["comfortable"]
+    assert set(fits[0]) == {"natural", "slot", "spoken_pace", "stretch", "borrowed", "late", "over", "comfortable"}
 
 
 TIMED = """WEBVTT
