@@ -66,6 +66,30 @@ Engines = Annotated[
         "render=still holds the portraits still: a quick preview of timing and layout; render=draft is --draft.",
     ),
 ]
+Voices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice",
+        metavar="NAME=VOICE",
+        help="A speaker's voice (repeatable): one of the engine's, such as f3 or f3:60:170 (pitch, rate), or a recording "
+        "to clone, which needs --voice-consent.",
+    ),
+]
+VoiceConsents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice-consent",
+        metavar="NAME=WHO",
+        help="Who allowed that a speaker's voice is cloned, and when (repeatable); it is put on record.",
+    ),
+]
+LexiconFile = Annotated[
+    Path | None,
+    typer.Option("--lexicon", help="How names and terms are pronounced (.yaml .csv); captions stay as written."),
+]
+Show = Annotated[
+    str, typer.Option(help="Speakers of the same name keep their voice in all episodes of a show. Default: one show.")
+]
 Captions = Annotated[
     Literal["burn", "sidecar", "both", "none"],
     typer.Option(help="Captions in the picture, as .vtt and .srt, or both."),
@@ -179,6 +203,10 @@ def produce(
     aspect: Aspect = "16:9",
     cast: Cast = None,
     engine: Engines = None,
+    voice: Voices = None,
+    voice_consent: VoiceConsents = None,
+    lexicon: LexiconFile = None,
+    show: Show = "",
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -216,6 +244,10 @@ def plan(
     aspect: Aspect = "16:9",
     cast: Cast = None,
     engine: Engines = None,
+    voice: Voices = None,
+    voice_consent: VoiceConsents = None,
+    lexicon: LexiconFile = None,
+    show: Show = "",
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -294,6 +326,10 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         layout=options["layout"],
         aspect=options["aspect"],
         cast=pairs("--cast", options["cast"]),
+        voices=pairs("--voice", options["voice"]),
+        voice_consents=pairs("--voice-consent", options["voice_consent"]),
+        lexicon=str(options["lexicon"]) if options["lexicon"] else None,
+        show=" ".join(options["show"].split()),
         engines=engines,
         captions=options["captions"],
         render={key: options[key] for key in ("steps", "head_speed", "fps", "seed")},
@@ -307,6 +343,9 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
     )
 
 
+_PAIRS = {"--cast": "NAME=PORTRAIT", "--voice": "NAME=VOICE", "--voice-consent": "NAME=WHO, WHEN"}
+
+
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:
     """`["Ann=olga"]` as `{"Ann": "olga"}`.
 
@@ -317,7 +356,7 @@ def pairs(option: str, values: list[str] | None) -> dict[str, str]:
     for value in values or []:
         key, equals, name = (part.strip() for part in value.partition("="))
         if not (key and equals and name):
-            raise InputError(f"{option} {value}: write it as {'NAME=PORTRAIT' if option == '--cast' else 'KIND=NAME'}.")
+            raise InputError(f"{option} {value}: write it as {_PAIRS.get(option, 'KIND=NAME')}.")
         if pairs.get(key, name) != name:
             raise InputError(f"{option}: {key} is given twice, as {pairs[key]} and as {name}; give it once.")
         pairs[key] = name

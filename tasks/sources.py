@@ -17,6 +17,7 @@ from media.errors import InputError, PortrayalError
 from media.scripts import SCRIPT_SUFFIXES, read_script
 from tasks import workspace
 from tasks.request import ProductionRequest
+from tasks.voices import check_speech
 
 STAGE = "Read the source"
 
@@ -67,6 +68,7 @@ def read_source(request: ProductionRequest) -> Source:
         raise InputError(f"{path} does not exist; check the path.")
     source = _read_script(path, request) if _is_script(path) else _read_recording(path, request)
     check_engines(request, source)
+    check_speech(request, source)
     if request.out is not None:
         check_out(Path(request.out))
     check_cast(request, source)

@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from media.dialogue import Speaker, Turn
-from media.errors import InputError
+from media.dialogue import Turn
+from media.errors import PortrayalError
+from media.lexicon import Lexicon
 from media.store import ArtifactStore
 from media.timeline import arrange, timed
 from tasks import workspace
@@ -16,6 +17,7 @@ from tasks.performance import RENDER_RATE, SOUND_RATE, Performance
 from tasks.progress import Advance
 from tasks.request import ProductionRequest
 from tasks.sources import Source
+from tasks.voices import choose_voices, engine_of, keep_voices, lexicon_of, record_of, voice_facts, voice_wishes
 
 if TYPE_CHECKING:
     from models.speech.protocols import Synthesizer, Voice
@@ -53,77 +55,40 @@ def speak(
         keep: whether the voices are put on record in the catalog.
 
     Raises:
-        InputError: the engine does not speak this language.
+        InputError: the engine does not speak this language, or cannot speak a turn.
         MissingEngineError: the engine that is asked for is not there.
+        RenderError: it failed at a turn; those before it are kept.
     """
-    from models.speech.engines import synthesizer
-
     if source.script is None:
         raise ValueError(f"{source.path} is not a script")
-    engine = synthesizer(request.engine("synthesis"))
+    wishes = voice_wishes(request, source.script)
+    engine = engine_of(request, wishes)
+    lexicon = lexicon_of(request)
     dialogue = source.script.dialogues[language]
-    voices = choose_voices(engine, source, language, cast)
+    voices = choose_voices(engine, request, source, language, cast, wishes)
     store = workspace.store()
-    spoken = []
-    for done, turn in enumerate(dialogue.turns):
-        spoken.append(_speak_turn(store, engine, turn, language, voices[turn.speaker]))
-        advance((done + 1) / len(dialogue.turns))
-    plain_voices = {
-        one.speaker: asdict(voices[one.speaker])
-        | {
-            "engine": engine.name,
-            "gender": _gender(source.script.speakers.get(one.speaker), one),
-        }
-        for one in cast
-    }
+    spoken, anew = [], []
+    for number, turn in enumerate(dialogue.turns, 1):
+        try:
+            sound, is_new = _speak_turn(store, engine, turn, language, voices[turn.speaker], lexicon)
+        except PortrayalError as error:
+            raise type(error)(f"turn {number} ({turn.speaker}) in {language}: {error}") from None
+        spoken.append(sound)
+        anew.append(is_new)
+        advance(number / len(dialogue.turns))
+    records = record_of(engine, request, source, cast, voices, wishes)
     if keep:
-        _record_voices(source, language, plain_voices)
+        keep_voices(source, language, records)
     timeline = arrange([one.samples for one in spoken], SOUND_RATE, fps=fps)
     return Performance(
         dialogue=timed(dialogue, timeline),
         timeline=timeline,
         audio=tuple(one.audio for one in spoken),
         sounds=tuple(one.sound for one in spoken),
-        voices=plain_voices,
+        spoken=tuple(anew),
+        voices=records,
         engines={"synthesis": f"{engine.name} ({engine.version})"},
     )
-
-
-def choose_voices(
-    engine: "Synthesizer", source: Source, language: str, cast: Sequence[CastSpeaker]
-) -> "dict[str, Voice]":
-    """A voice for every speaker, no two alike: the one they had before, else the first that suits their portrait.
-
-    A speaker that is added to a script so takes nobody's voice away.
-
-    Raises:
-        InputError: the engine does not speak this language.
-    """
-    from models.speech.protocols import Voice
-
-    hints = source.script.speakers if source.script else {}
-    voices: dict[str, Voice] = {}
-    genders = {one.speaker: _gender(hints.get(one.speaker), one) for one in cast}
-    recorded = _recorded_voices(source, language)
-    for speaker, gender in genders.items():
-        had = recorded.get(speaker, {})
-        if had.get("engine") == engine.name and had.get("gender") == gender:
-            voices[speaker] = Voice(had["name"], had["pitch"], had["rate"])
-    for speaker, gender in genders.items():
-        if speaker in voices:
-            continue
-        offered = engine.voices(language, len(cast), [gender] * len(cast))
-        free = [voice for voice in offered if voice not in voices.values()]
-        if not free:
-            raise InputError(
-                f"{source.path}: engine '{engine.name}' has fewer than {len(cast)} voices for '{language}'."
-            )
-        voices[speaker] = free[0]
-    return voices
-
-
-def _gender(hint: Speaker | None, person: CastSpeaker) -> str:
-    return (hint.gender if hint else None) or person.presentation
 
 
 def _speak_turn(
@@ -132,17 +97,25 @@ def _speak_turn(
     turn: Turn,
     language: str,
     voice: "Voice",
-) -> SpokenTurn:
-    facts = [engine.name, engine.version, turn.text, language, asdict(voice)]
-    digest = hashlib.sha256(b"speech/1\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    lexicon: Lexicon | None,
+) -> tuple[SpokenTurn, bool]:
+    """The sound of a turn, and whether it was made now.
+
+    Its key has the words as they are said, so that a lexicon speaks those turns anew that have one of its terms.
+    """
+    from models.speech.spoken_form import spoken_form
+
+    said = spoken_form(turn.text, language, lexicon, reads_digits=engine.reads_digits, reads_ipa=engine.reads_ipa)
+    facts = [engine.name, engine.version, said, language, voice_facts(voice)]
+    digest = hashlib.sha256(b"speech/2\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     record = f"speech/{digest}.json"
     if store.has(record):
         known = SpokenTurn(**json.loads(store.fetch(record).read_text()))
         if store.has(known.sound) and store.has(known.audio):
-            return known
+            return known, False
     from media.audio import resample, wav_bytes
 
-    speech = engine.speak(turn.text, language, voice)
+    speech = engine.speak(said, language, voice)
     sound = resample(speech.samples, speech.sample_rate, SOUND_RATE)
     audio = resample(speech.samples, speech.sample_rate, RENDER_RATE)
     spoken = SpokenTurn(
@@ -152,24 +125,4 @@ def _speak_turn(
     )
     with store.writing(record) as path:
         path.write_text(json.dumps(asdict(spoken)))
-    return spoken
-
-
-def _recorded_voices(source: Source, language: str) -> dict[str, dict[str, Any]]:
-    from sqlalchemy import select
-
-    from catalog.session import session_factory
-    from catalog.tables import Casting
-
-    with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        castings = session.scalars(select(Casting).where(Casting.production_id == source.production_id))
-        return {one.speaker: one.voice[language] for one in castings if language in one.voice}
-
-
-def _record_voices(source: Source, language: str, voices: dict[str, dict[str, Any]]) -> None:
-    from catalog.casting import record_voice
-    from catalog.session import session_factory
-
-    with session_factory(workspace.catalog()).begin() as session:
-        for speaker, voice in voices.items():
-            record_voice(session, source.production_id, speaker, language, voice)
+    return spoken, True

@@ -65,7 +65,7 @@ _MASCULINE = (
     ("mike2", 60),
 )  # fmt: skip
 _FEMININE = (
-    ("f2", 50), ("anika", 35), ("f3", 85), ("shelby", 62), ("steph", 50), ("belinda", 35), ("f5", 65), ("aunty", 55),
+    ("f2", 50), ("anika", 35), ("f3", 76), ("shelby", 72), ("steph", 50), ("belinda", 35), ("f5", 65), ("aunty", 55),
     ("f4", 65),
 )  # fmt: skip
 _NEUTRAL = (("f5", 15), ("Nguyen", 60), ("linda", 15), ("shelby", 15))
@@ -173,6 +173,34 @@ class EspeakSynthesizer:
             taken[gender] += 1
         return tuple(chosen)
 
+    def check_voice(self, voice: Voice) -> None:
+        """
+        Raises:
+            InputError: espeak has no such voice.
+        """
+        if voice.reference:
+            raise InputError(
+                "espeak cannot clone a voice; use --engine synthesis=chatterbox, or leave the recording out."
+            )
+        known = {path.name for path in (_data_path() / "voices" / "!v").iterdir() if path.is_file()}
+        if voice.name and voice.name not in known:
+            raise InputError(
+                f"'{voice.name[:40]}' is not a voice of espeak; leave the voice out, or use one such as m3, f3 or anika."
+            )
+
+    def check_ipa(self, ipa: str, language: str) -> None:
+        """
+        Raises:
+            InputError: a sound of `ipa` is not known, or the language's voice does not have it.
+        """
+        identifier = _identifier(language)
+        for symbol in _SYMBOL.findall(unicodedata.normalize("NFC", ipa)):
+            name = _mnemonics(symbol)
+            if name.strip() and not _makes_sound(identifier, name):
+                raise InputError(
+                    f"espeak's voice for '{language}' has no sound '{symbol}'; write /{ipa}/ with the language's own."
+                )
+
     def speak(self, text: str, language: str, voice: Voice) -> Speech:
         """Speaks `text`; mono float32 at 22050 Hz, about 30 ms of silence left at each end.
 
@@ -184,9 +212,7 @@ class EspeakSynthesizer:
         """
         identifier = _identifier(language)
         variant = voice.name
-        if voice.reference:
-            raise InputError("espeak cannot clone a voice; use --engine synthesis=chatterbox, or leave the recording out.")
-        require_variant(variant)
+        self.check_voice(voice)
         spoken = _speakable(text)
         if not any(unicodedata.category(character)[0] in "LN" for character in spoken):
             return Speech(
@@ -197,33 +223,6 @@ class EspeakSynthesizer:
         spoken = _IPA.sub(lambda match: f"[[{_mnemonics(match[1])}]]", spoken)
         samples, rate, phonemes = _synthesize(spoken, f"{identifier}+{variant}" if variant else identifier, voice)
         return _trimmed(samples, rate, phonemes)
-
-
-def require_variant(name: str) -> None:
-    """
-    Raises:
-        InputError: there is no such voice.
-    """
-    if not name:
-        return
-    folder = _data_path() / "voices" / "!v"
-    known = {path.name: path for path in folder.iterdir() if path.is_file()}
-    if name not in known:
-        raise InputError(
-            f"'{name[:40]}' is not a voice of espeak; leave the voice out, or use one such as m3, f3, anika or david."
-        )
-
-
-def require_sounds(ipa: str, language: str) -> None:
-    """
-    Raises:
-        InputError: a sound of `ipa` is not known, or the language's voice cannot make it.
-    """
-    identifier = _identifier(language)
-    for symbol in _SYMBOL.findall(unicodedata.normalize("NFC", ipa)):
-        name = _mnemonics(symbol)
-        if name and name not in "',: " and not _makes_sound(identifier, name):
-            raise InputError(f"espeak's voice for '{language}' has no sound '{symbol}'; use one of the language's own.")
 
 
 @cache
@@ -252,7 +251,9 @@ def _mnemonics(ipa: str) -> str:
             written.append((stress if vowel else "") + _SOUNDS[symbol])
             stress = "" if vowel else stress
         elif symbol not in _NOT_A_SOUND:
-            raise InputError(f"'{symbol}' in /{ipa}/ is not a sound that espeak knows; write it with other IPA letters.")
+            raise InputError(
+                f"'{symbol}' in /{ipa}/ is not a sound that espeak knows; write it with other IPA letters."
+            )
     return "".join(written)
 
 
@@ -433,7 +434,9 @@ def _synthesize(text: str, voice_name: str, voice: Voice) -> tuple[Samples, int,
         rate = min(max(round(voice.rate * _RATE_CORRECTION * _PACE.get(voice.name, 1.0)), 80), 450)
         library.espeak_SetParameter(_RATE, rate, 0)
         library.espeak_SetParameter(_PITCH, min(max(voice.pitch, 0), 99), 0)
-        library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 1, 0, _UTF8 | _PHONEMES * ("[[" in text), None, None)
+        library.espeak_Synth(
+            encoded, ctypes.c_size_t(len(encoded)), 0, 1, 0, _UTF8 | _PHONEMES * ("[[" in text), None, None
+        )
         library.espeak_Synchronize()
     samples: Samples = np.concatenate([np.zeros(0, np.int16), *chunks]).astype(np.float32) / np.float32(32768)
     phonemes: list[Phoneme] = []

@@ -139,6 +139,20 @@ class Synthesizer(Protocol):
         """Whether IPA between `[[` and `]]` is followed."""
         ...
 
+    def check_voice(self, voice: Voice) -> None:
+        """
+        Raises:
+            InputError: the engine has no such voice, or cannot clone.
+        """
+        ...
+
+    def check_ipa(self, ipa: str, language: str) -> None:
+        """
+        Raises:
+            InputError: the engine has not all of these sounds in the language, as far as it can tell beforehand.
+        """
+        ...
+
     def languages(self) -> Sequence[str]: ...
 
     def voices(self, language: str, count: int, genders: Sequence[str | None]) -> tuple[Voice, ...]:

@@ -28,7 +28,24 @@ _SYMBOLS = {
     "€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₽": "RUB", "₺": "TRY", "₪": "ILS", "₫": "VND", "₴": "UAH",
     "₱": "PHP", "₦": "NGN", "R$": "BRL", "US$": "USD", "CA$": "CAD", "A$": "AUD", "¥": "JPY", "$": "USD",
 }  # fmt: skip
-_CODES = ("USD", "EUR", "GBP", "JPY", "INR", "KRW", "CNY", "BRL", "CHF", "CAD", "AUD", "MXN", "SEK", "NOK", "DKK", "PLN")
+_CODES = (
+    "USD",
+    "EUR",
+    "GBP",
+    "JPY",
+    "INR",
+    "KRW",
+    "CNY",
+    "BRL",
+    "CHF",
+    "CAD",
+    "AUD",
+    "MXN",
+    "SEK",
+    "NOK",
+    "DKK",
+    "PLN",
+)
 _DOLLAR_COUNTRIES = {"CA": "CAD", "AU": "AUD", "NZ": "NZD", "SG": "SGD", "HK": "HKD", "TW": "TWD", "MX": "MXN"}
 _DOLLAR_COUNTRIES |= {"AR": "ARS", "CL": "CLP", "CO": "COP"}
 _OF_THE_USA = regex.compile(
@@ -88,8 +105,8 @@ def spoken_form(
 
     Args:
         reads_digits: whether the engine reads digits and acronyms itself; False has them put in words and letters.
-        reads_ipa: whether it takes IPA between `[[` and `]]`. A pronunciation that a lexicon gives in IPA only is left
-            out for an engine that does not; `unreadable` finds those.
+        reads_ipa: whether it takes IPA between `[[` and `]]`. A pronunciation that a lexicon gives in IPA only is not
+            used where it does not; `said_in_ipa` finds those.
 
     Example:
         >>> spoken_form("It costs $20 😀", "en")
@@ -99,14 +116,14 @@ def spoken_form(
     return said.form(text)
 
 
-def unreadable(lexicon: Lexicon, language: str, texts: list[str]) -> list[tuple[str, Pronunciation]]:
-    """Terms in `texts` whose pronunciation is given in IPA only, with that pronunciation."""
-    only_ipa = {term: one for term, one in lexicon.pronunciations(language).items() if not one.respelling}
-    pattern = regex.compile(_terms(only_ipa)) if only_ipa else None
-    if pattern is None:
-        return []
+def said_in_ipa(lexicon: Lexicon, language: str, texts: list[str]) -> dict[str, Pronunciation]:
+    """The terms in `texts` whose pronunciation is given in IPA."""
+    terms = {term: one for term, one in lexicon.pronunciations(language).items() if one.ipa}
+    if not terms:
+        return {}
+    pattern = _compiled(_terms(terms))
     found = {match.group().casefold() for text in texts for match in pattern.finditer(text)}
-    return [(term, one) for term, one in only_ipa.items() if term.casefold() in found]
+    return {term: one for term, one in terms.items() if term.casefold() in found}
 
 
 def without_emoji(text: str) -> str:
@@ -117,9 +134,7 @@ def without_emoji(text: str) -> str:
 class _Said:
     """One text's rules, tried in order at every place of it; what a rule wrote is not looked at again."""
 
-    def __init__(
-        self, language: str, terms: dict[str, Pronunciation], reads_digits: bool, reads_ipa: bool
-    ) -> None:
+    def __init__(self, language: str, terms: dict[str, Pronunciation], reads_digits: bool, reads_ipa: bool) -> None:
         self.locale = _locale(language)
         self.terms = {term.casefold(): one for term, one in terms.items() if one.respelling or reads_ipa}
         self.reads_digits, self.reads_ipa = reads_digits, reads_ipa
@@ -145,7 +160,9 @@ class _Said:
         parts.append(_ADDRESS)
         if self.locale:
             parts.append(rf"{_BEFORE}(?P<iso>(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}})){_AFTER}")
-            parts.append(rf"{_BEFORE}(?P<date>(?P<p>\d{{1,2}})(?P<s>[/.-])(?P<q>\d{{1,2}})(?P=s)(?P<r>\d{{4}})){_AFTER}")
+            parts.append(
+                rf"{_BEFORE}(?P<date>(?P<p>\d{{1,2}})(?P<s>[/.-])(?P<q>\d{{1,2}})(?P=s)(?P<r>\d{{4}})){_AFTER}"
+            )
             money = "|".join(map(regex.escape, sorted(_SYMBOLS, key=len, reverse=True))) + "|" + "|".join(_CODES)
             size = "|".join(map(regex.escape, sorted(self.words, key=len, reverse=True))) or "(?!)"
             size = rf"(?:[ \u00a0\u202f](?P<size_N>{size})|(?P<power_N>k|K|m|M|bn|B))?"
@@ -162,7 +179,9 @@ class _Said:
                 rf"{_BEFORE}(?P<unit>(?P<value>{_NUMBER})[ \u00a0\u202f]?(?P<symbol>{symbols}))(?![\p{{L}}\p{{N}}/])"
             )
         if not self.reads_digits:
-            parts += [_ACRONYM, rf"{_BEFORE}(?P<time>(?P<h>\d{{1,2}}):(?P<min>\d{{2}})){_AFTER}", rf"(?<!\p{{L}})(?P<number>{_NUMBER})(?!\p{{L}})"]
+            parts.append(_ACRONYM)
+            parts.append(rf"{_BEFORE}(?P<time>(?P<h>\d{{1,2}}):(?P<min>\d{{2}})){_AFTER}")
+            parts.append(rf"(?<!\p{{L}})(?P<number>{_NUMBER})(?!\p{{L}})")
         return _compiled("|".join(parts))
 
     def _term(self, match: "regex.Match[str]") -> str:
@@ -303,7 +322,12 @@ def _locale(language: str) -> "Locale | None":
 
     tag = langcodes.get(language)
     primary = {"cmn": "zh", "nb": "no"}.get(tag.language or "", tag.language or "")
-    for parts in ((primary, tag.script, tag.territory), (primary, None, tag.territory), (primary, tag.script), (primary,)):
+    for parts in (
+        (primary, tag.script, tag.territory),
+        (primary, None, tag.territory),
+        (primary, tag.script),
+        (primary,),
+    ):
         try:
             return Locale.parse("_".join(part for part in parts if part))
         except (UnknownLocaleError, ValueError):
