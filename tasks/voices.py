@@ -63,7 +63,7 @@ def voice_wishes(request: ProductionRequest, script: Script) -> dict[str, VoiceW
     for speaker, hint in script.speakers.items():
         if hint.voice:
             consent = consents.get(speaker) or hint.consent or ""
-            wishes[speaker] = _wish(f"{request.source}: the voice of {speaker}", hint.voice, consent, request)
+            wishes[speaker] = _wish(f"{request.source}: voice {hint.voice} of {speaker}", hint.voice, consent, request)
     for name, value in request.voices.items():
         speaker = shown[speaker_key(name)]
         wishes[speaker] = _wish(f"--voice {name}={value}", value, consents.get(speaker, ""), None)
@@ -180,17 +180,17 @@ def _check_recording(path: Path, _changed: int) -> None:
     advice = "give 10 to 30 s of one person who speaks alone, with that person's consent."
     if not SHORTEST_REFERENCE <= info.duration <= LONGEST_REFERENCE:
         raise InputError(
-            f"{path}: the recording is {info.duration:.1f} s long, not {SHORTEST_REFERENCE:.0f} to "
+            f"the recording is {info.duration:.1f} s long, not {SHORTEST_REFERENCE:.0f} to "
             f"{LONGEST_REFERENCE:.0f} s; {advice}"
         )
     if info.sample_rate < LEAST_REFERENCE_RATE:
         raise InputError(
-            f"{path}: {info.sample_rate} samples a second are too few to clone a voice from, {LEAST_REFERENCE_RATE} are "
+            f"{info.sample_rate} samples a second are too few to clone a voice from, {LEAST_REFERENCE_RATE} are "
             f"the least; {advice}"
         )
     speech = sum(end - start for start, end in speech_regions(read_audio(path, RATE)))
     if speech < LEAST_SPEECH:
-        raise InputError(f"{path}: only {speech:.1f} s of speech are in the recording; {advice}")
+        raise InputError(f"only {speech:.1f} s of speech are in the recording; {advice}")
 
 
 def _check_lexicon(engine: "Synthesizer", lexicon: Lexicon, script: Script, languages: Iterable[str]) -> None:

@@ -176,7 +176,7 @@ class _Said:
             )
             symbols = "|".join(map(regex.escape, sorted(self.units, key=len, reverse=True)))
             parts.append(
-                rf"{_BEFORE}(?P<unit>(?P<value>{_NUMBER})[ \u00a0\u202f]?(?P<symbol>{symbols}))(?![\p{{L}}\p{{N}}/])"
+                rf"{_BEFORE}(?P<unit>(?P<value>[-−]?(?:{_NUMBER}))[ \u00a0\u202f]?(?P<symbol>{symbols}))(?![\p{{L}}\p{{N}}/])"
             )
         if not self.reads_digits:
             parts.append(_ACRONYM)
@@ -263,12 +263,12 @@ class _Said:
         if lacking:
             return self._in_words(lacking.format(match["value"]))
         unit = self.units[symbol]
-        written = format_unit(value, unit, "long", format="0.######", locale=self.locale)
-        if unit in written:  # Babel finds no words for fractions where a language has no plural
-            whole = format_unit(int(value), unit, "long", format="0", locale=self.locale)
-            written = whole.replace(str(int(value)), str(value), 1)
-        spoken = unit not in written and any(character.isalpha() for character in written)
-        return self._in_words(written if spoken else match.group())
+        # Where CLDR has one form only, as for kilometres in Chinese, it is the short one.
+        forms = (
+            format_unit(value, unit, length, format="0.######", locale=self.locale) for length in ("long", "short")
+        )
+        written = next((form for form in forms if unit not in form and regex.search(r"\p{L}", form)), match.group())
+        return self._in_words(written)
 
     def _acronym(self, match: "regex.Match[str]") -> str:
         return " ".join(match.group())
@@ -289,7 +289,7 @@ class _Said:
 
     def _value(self, written: str) -> Decimal:
         """The number, by this language's signs where they can mean two things: `1.234` is a thousand in German."""
-        digits = regex.sub(r"[\u00a0\u202f '’]", "", written)
+        digits = regex.sub(r"[\u00a0\u202f '’]", "", written).replace("−", "-")
         signs = [character for character in digits if character in ".,"]
         if not signs:
             return Decimal(digits)
@@ -346,7 +346,7 @@ def _units(locale: str) -> dict[str, str]:
             own = format_unit(0, unit, "short", locale=locale)
         except UnknownUnitError:
             continue
-        own = regex.sub(r"[\p{N}\s\u200e\u200f]", "", own)
+        own = regex.sub(r"[\p{Nd}\s\u200e\u200f]", "", own)
         if own and unit not in own and len(own) > 1:
             symbols[own] = unit
     return symbols | _UNITS

@@ -276,7 +276,10 @@ class WorkerEngine:
         """
         known = self.hello.languages
         standard = langcodes.standardize_tag(language)
-        same = [tag for tag in known if _primary(tag) == _primary(standard)]
+        # `no` and `nb` are 1 apart, other languages more than 10.
+        same = [
+            tag for tag in known if _primary(tag) == _primary(standard) or langcodes.tag_distance(standard, tag) < 10
+        ]
         if standard in known:
             return standard
         if not same:
@@ -298,8 +301,7 @@ class WorkerEngine:
 
 
 def _primary(tag: str) -> str | None:
-    """Without script and country; `no` for both kinds of Norwegian."""
-    return langcodes.get(tag).prefer_macrolanguage().language
+    return langcodes.get(tag).language
 
 
 class _LostError(Exception):
