@@ -126,7 +126,6 @@ def check_speech(request: ProductionRequest, source: "Source") -> None:
         return
     wishes = voice_wishes(request, source.script)
     lexicon = lexicon_of(request)
-    plain = request.engine("synthesis") in ("auto", "espeak") and not wishes
     try:
         engine = engine_of(request, wishes)
         speakers = source.script.source.speakers
@@ -141,7 +140,7 @@ def check_speech(request: ProductionRequest, source: "Source") -> None:
                     f'{wanting} speakers need one; give recordings to clone, with --voice "NAME=RECORDING".'
                 )
     except PortrayalError as error:
-        if plain or str(error).startswith("--"):
+        if str(error).startswith(("--", source.path)):
             raise
         raise type(error)(f"{source.path}: {error}") from None
     if lexicon is not None:

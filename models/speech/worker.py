@@ -60,9 +60,15 @@ class Hello:
 
 
 class WorkerEngine:
-    """A worker program behind the `Synthesizer` protocol. Safe to use from several threads: one speaks at a time."""
+    """A worker program behind the `Synthesizer` protocol. Safe to use from several threads: one speaks at a time.
 
-    # silent_seconds: within which it must say something while it speaks, if only how far it is.
+    Args:
+        command: the program and its arguments.
+        name: what the engine is called; `worker:` and what the worker calls itself when None.
+        silent_seconds: within which it must say something while it speaks, if only how far it is.
+        start_seconds: within which it must say hello.
+    """
+
     def __init__(
         self,
         command: Sequence[str],
@@ -173,11 +179,15 @@ class WorkerEngine:
         """The worker alone knows which sounds it has; it refuses others when it is asked to speak them."""
 
     def close(self) -> None:
-        """End the worker; the next request starts a new one."""
-        with self._lock:
+        """End the worker, after the request that it is at, or in the midst of a long one; the next starts a new one."""
+        held = self._lock.acquire(timeout=BYE_SECONDS)
+        try:
             if self._process is not None:
                 self._process.end()
                 self._process = None
+        finally:
+            if held:
+                self._lock.release()
 
     def _spoken(self, request: dict[str, Any]) -> Speech:
         process = self._running()
