@@ -486,3 +486,15 @@ def test_the_examples_in_the_formats_description_are_read():
     for kind, beginning in begins.items():
         (example,) = [block for block in blocks if block.startswith(beginning)]
         assert parse_script(example, kind, "x").source.speakers == ("Maya", "Leo")
+
+
+def test_a_voice_and_its_consent_stand_in_yaml_and_are_not_lost_in_plain_text() -> None:
+    text = (
+        "language: en\nspeakers:\n  Ann: {voice: voices/ann.wav, consent: 'Ann Lee, 2026'}\n"
+        "turns:\n- {speaker: Ann, text: Hello.}\n"
+    )
+    script = parse_script(text, "yaml", "a.yaml")
+    assert script.speakers["Ann"].voice == "voices/ann.wav" and script.speakers["Ann"].consent == "Ann Lee, 2026"
+    assert parse_script(write_script(script, "yaml"), "yaml", "a.yaml") == script
+    with pytest.raises(InputError, match="Ann has a voice.*YAML"):
+        write_script(script, "text")
