@@ -496,5 +496,5 @@ def test_a_voice_and_its_consent_stand_in_yaml_and_are_not_lost_in_plain_text() 
     script = parse_script(text, "yaml", "a.yaml")
     assert script.speakers["Ann"].voice == "voices/ann.wav" and script.speakers["Ann"].consent == "Ann Lee, 2026"
     assert parse_script(write_script(script, "yaml"), "yaml", "a.yaml") == script
-    with pytest.raises(InputError, match="Ann has a voice.*YAML"):
+    with pytest.raises(InputError, match=r"Ann has a voice.*YAML"):
         write_script(script, "text")
