@@ -27,7 +27,7 @@ from typing import Any
 import langcodes
 
 from media.audio import read_audio
-from media.errors import InputError, MissingEngineError, RenderError
+from media.errors import InputError, MissingEngineError, PortrayalError, RenderError
 from models.speech.protocols import Speech, Voice
 
 PROTOCOLS = (1,)
@@ -238,7 +238,7 @@ class WorkerEngine:
             raise MissingEngineError(
                 f"{self._shown()} {error} before it said hello; run it by hand to see why."
             ) from None
-        except InputError:
+        except PortrayalError:
             process.end()
             raise
         if self._hello not in (None, hello):

@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -170,7 +171,9 @@ def test_an_own_engine_is_named_by_its_command(other_python: Path, notes: Path) 
         engines.synthesizer("worker:")
 
 
-def test_chatterbox_says_how_it_is_installed(tmp_path: Path, other_python: Path, notes: Path) -> None:
+def test_chatterbox_says_how_it_is_installed(
+    tmp_path: Path, other_python: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(MissingEngineError, match=r"venv .*chatterbox-tts==.*PORTRAYAL_CHATTERBOX_PYTHON"):
         engines.synthesizer("chatterbox", Settings(home=tmp_path))
     missing = {one.name: one for one in engines.available(Settings(home=tmp_path))}["chatterbox"]
@@ -180,8 +183,11 @@ def test_chatterbox_says_how_it_is_installed(tmp_path: Path, other_python: Path,
     assert not status.available and f"{other_python} -m pip install" in status.remedy
     # The program itself, run by an environment that lacks the package, says so and what is missing.
     engine = engines.synthesizer("chatterbox", empty)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     with pytest.raises(MissingEngineError, match="chatterbox, torch, numpy is not installed for"):
         engine.languages()
+    assert not list(tmp_path.glob("portrayal-worker-*"))  # nothing is left of it
 
 
 def test_where_nobody_asks_for_cloning_no_worker_is_meant_by_auto() -> None:
