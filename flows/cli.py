@@ -72,6 +72,30 @@ Timeline = Annotated[
     Literal["elastic", "locked"],
     typer.Option(help="Turns as long as they take, or each within its slot in the source language."),
 ]
+Voices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice",
+        metavar="NAME=VOICE",
+        help="A speaker's voice (repeatable): one of the engine's, such as f3 or f3:60:170 (pitch, rate), or a recording "
+        "to clone, which needs --voice-consent.",
+    ),
+]
+VoiceConsents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice-consent",
+        metavar="NAME=WHO",
+        help="Who allowed that a speaker's voice is cloned, and when (repeatable); it is put on record.",
+    ),
+]
+LexiconFile = Annotated[
+    Path | None,
+    typer.Option("--lexicon", help="How names and terms are pronounced (.yaml .csv); captions stay as written."),
+]
+Show = Annotated[
+    str, typer.Option(help="Speakers of the same name keep their voice in all episodes of a show. Default: one show.")
+]
 Captions = Annotated[
     Literal["burn", "sidecar", "both", "none"],
     typer.Option(help="Captions in the picture, beside it as .vtt, .srt and .json, or both."),
@@ -198,6 +222,10 @@ def produce(
     engine: Engines = None,
     timeline: Timeline = "elastic",
     glossary: Glossary = None,
+    voice: Voices = None,
+    voice_consent: VoiceConsents = None,
+    lexicon: LexiconFile = None,
+    show: Show = "",
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -238,6 +266,10 @@ def plan(
     engine: Engines = None,
     timeline: Timeline = "elastic",
     glossary: Glossary = None,
+    voice: Voices = None,
+    voice_consent: VoiceConsents = None,
+    lexicon: LexiconFile = None,
+    show: Show = "",
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -316,6 +348,10 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         layout=options["layout"],
         aspect=options["aspect"],
         cast=pairs("--cast", options["cast"]),
+        voices=pairs("--voice", options["voice"]),
+        voice_consents=pairs("--voice-consent", options["voice_consent"]),
+        lexicon=str(options["lexicon"]) if options["lexicon"] else None,
+        show=" ".join(options["show"].split()),
         engines=engines,
         timeline=options["timeline"],
         captions=options["captions"],
@@ -332,6 +368,9 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
     )
 
 
+_PAIRS = {"--cast": "NAME=PORTRAIT", "--voice": "NAME=VOICE", "--voice-consent": "NAME=WHO, WHEN"}
+
+
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:
     """`["Ann=olga"]` as `{"Ann": "olga"}`.
 
@@ -342,7 +381,7 @@ def pairs(option: str, values: list[str] | None) -> dict[str, str]:
     for value in values or []:
         key, equals, name = (part.strip() for part in value.partition("="))
         if not (key and equals and name):
-            raise InputError(f"{option} {value}: write it as {'NAME=PORTRAIT' if option == '--cast' else 'KIND=NAME'}.")
+            raise InputError(f"{option} {value}: write it as {_PAIRS.get(option, 'KIND=NAME')}.")
         if pairs.get(key, name) != name:
             raise InputError(f"{option}: {key} is given twice, as {pairs[key]} and as {name}; give it once.")
         pairs[key] = name

@@ -54,6 +54,10 @@ class Speaker:
     age: AgeBand | None = None
     portrait: str | None = None
     """Slug of the portrait the script wishes for."""
+    voice: str | None = None
+    """Voice of the synthesis engine, or a recording to clone (a path, from the script's folder)."""
+    consent: str | None = None
+    """Who allowed that recording to be cloned, and when."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ _GENDERS |= {"female": "feminine", "male": "masculine"}
 _AGES: dict[str, AgeBand] = {age: age for age in get_args(AgeBand)}
 _HINTS = "feminine, masculine or neutral, and young, adult or senior"
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SPEAKER_KEYS = ("gender", "age", "portrait", "voice", "consent")
 _RULE = re.compile(r"-{3,}")
 # Three-letter tags count in lower case only: an indented "LEO:" is a turn that was moved, not a language.
 _VARIANT = re.compile(r"((?:[A-Za-z]{2}|[a-z]{3})(?:[-_][A-Za-z0-9]{1,8}){0,8})\s*[:：]")
@@ -333,7 +334,7 @@ def _add_hint(draft: _Draft, person: str, hint: Speaker, where: str) -> None:
         raise InputError(f"{where}: {fault}; write the name as it stands in the turns.")
     key = speaker_key(person)
     number, written, known = draft.hints.get(key, (int(where.rpartition(":")[2]), person, Speaker()))
-    for part in ("gender", "age", "portrait"):
+    for part in ("gender", "age", "portrait", "voice", "consent"):
         wish = getattr(hint, part)
         if wish is not None:
             if getattr(known, part) is not None:
@@ -346,6 +347,8 @@ def _write_text(script: Script) -> str:
     lines = [f"title: {tidy(script.title)}"] if tidy(script.title) else []
     lines.append(f"language: {script.source.language}")
     for person, hints in script.speakers.items():
+        if hints.voice or hints.consent:
+            raise InputError(f"script: {person} has a voice, which plain text has no place for; write it as YAML.")
         words = [word for word in (hints.gender, hints.age) if word]
         if words:
             lines.append(f"speaker: {tidy(person)} = {', '.join(words)}")
@@ -382,11 +385,17 @@ def _parse_yaml(text: str, name: str, fallback: str | None) -> _Draft:
         )
     for person, hints in speakers.value.items():
         where = f"{name}:{hints.line}"
-        given = {} if hints.value == "" else _mapping(hints, ("gender", "age", "portrait"), "a speaker", name)
+        given = {} if hints.value == "" else _mapping(hints, _SPEAKER_KEYS, "a speaker", name)
         _add_hint(draft, tidy(person), Speaker(), where)
         for key, node in given.items():
             at = f"{name}:{node.line}"
             word = tidy(_string(node, key, name))
+            if key in ("voice", "consent"):
+                if not word or len(word) > 500:
+                    raise InputError(f"{at}: '{key}' must be a text of up to 500 characters; write it out.")
+                said = Speaker(voice=word) if key == "voice" else Speaker(consent=word)
+                _add_hint(draft, tidy(person), said, at)
+                continue
             hint = Speaker(portrait=_slug(word, person, at)) if key == "portrait" else _speaker_hints(word, at)
             if getattr(hint, key) is None:
                 raise InputError(f"{at}: '{word[:60]}' is not a speaker's {key}; write {_HINTS}.")
@@ -479,9 +488,7 @@ def _write_yaml(script: Script) -> str:
     content: dict[str, object] = {"title": tidy(script.title)} if tidy(script.title) else {}
     content["language"] = script.source.language
     hints = {
-        tidy(person): {
-            key: value for key in ("gender", "age", "portrait") if (value := getattr(speaker, key)) is not None
-        }
+        tidy(person): {key: value for key in _SPEAKER_KEYS if (value := getattr(speaker, key)) is not None}
         for person, speaker in script.speakers.items()
     }
     if hints:

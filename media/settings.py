@@ -22,6 +22,10 @@ class Settings(BaseSettings):
     """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
     render_deployment: str | None = None
     """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
+    chatterbox_python: Path | None = None
+    """The python of the environment that has chatterbox-tts; see docs/synthesis-workers.md."""
+    synthesis_timeout: float = Field(default=600.0, gt=0)
+    """Seconds that a synthesis worker may be silent while it speaks, before it is taken for dead."""
     hf_token: SecretStr | None = None
     """Hugging Face token, for models that ask for one."""
     translation_url: str | None = None

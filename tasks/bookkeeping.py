@@ -34,8 +34,14 @@ class RenditionOutcome:
     seconds: float
     segments: int
     rendered: int
-    """Clips rendered in this run; the others were there already."""
+    """Clips rendered in this run."""
     failed: int
+    reused: int
+    """Clips that were there already."""
+    turns_spoken: int
+    """Turns spoken in this run; none of a recording are."""
+    turns_reused: int
+    """Turns whose speech was there already."""
     video: str | None = None
     captions: tuple[str, ...] = ()
     """Paths of the .vtt, .srt and .json."""
@@ -233,7 +239,10 @@ def write_record(
         figures={
             "segments": len({one.key for one in planned}),
             "rendered": sum(clip.seconds_of_work > 0 for clip in clips.values()),
+            "reused": sum(clip.seconds_of_work == 0 for clip in clips.values()),
             "failed": len(problems),
+            "turns_spoken": sum(sum(one.spoken) for one in performances),
+            "turns_reused": sum(len(one.spoken) - sum(one.spoken) for one in performances),
             "seconds_of_work": round(sum(clip.seconds_of_work for clip in clips.values()), 3),
             "seconds": round(seconds, 3),
             "stages": {stage: round(value, 3) for stage, value in timings.items()},
@@ -303,6 +312,9 @@ def _outcome(
         segments=len(needed),
         rendered=sum(key in clips and clips[key].seconds_of_work > 0 for key in needed),
         failed=sum(key in problems for key in needed),
+        reused=sum(key in clips and clips[key].seconds_of_work == 0 for key in needed),
+        turns_spoken=sum(performance.spoken),
+        turns_reused=len(performance.spoken) - sum(performance.spoken),
         video=str(made.video) if made else None,
         captions=tuple(str(one) for one in made.captions) if made else (),
         assembled_before=made.cached if made else False,

@@ -36,6 +36,8 @@ class Performance:
     """Artifact keys: 48 kHz mono WAV, for the sound track; empty when the sound track is the recording."""
     words: tuple[tuple[SpokenWord, ...], ...] = ()
     """When each word is heard; empty when nobody knows."""
+    spoken: tuple[bool, ...] = ()
+    """Whether a turn was spoken in this run, not found in the store; empty for a recording."""
     voices: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The synthesizer's voice by speaker."""
     engines: dict[str, str] = field(default_factory=dict)

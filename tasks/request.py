@@ -85,6 +85,22 @@ class ProductionRequest(BaseModel):
         title="Cast",
         description="Portrait (slug) for each speaker",
     )
+    voices: dict[str, str] = Field(
+        default_factory=dict,
+        title="Voices",
+        description="Voice of the engine (NAME, NAME:PITCH or NAME:PITCH:RATE), or a recording to clone, by speaker",
+    )
+    voice_consents: dict[str, str] = Field(
+        default_factory=dict,
+        title="Consent to cloning",
+        description="Who allowed a speaker's voice to be cloned, and when, by speaker",
+    )
+    lexicon: str | None = Field(
+        default=None, title="Lexicon", description="File with how names and terms are pronounced (.yaml, .csv)"
+    )
+    show: str = Field(
+        default="", title="Show", description="Speakers of the same name keep their voice in all episodes of a show"
+    )
     engines: dict[str, str] = Field(
         default_factory=dict,
         title="Engines",

@@ -21,6 +21,7 @@ from media.textfile import read_text
 from media.xliff import read_xliff
 from tasks import workspace
 from tasks.request import ProductionRequest
+from tasks.voices import check_speech
 
 STAGE = "Read the source"
 
@@ -97,6 +98,7 @@ def read_source(request: ProductionRequest) -> Source:
     source = _read_script(path, request) if _is_script(path) else _read_recording(path, request)
     check_engines(request, source)
     check_languages(request, source)
+    check_speech(request, source)
     if request.out is not None:
         check_out(Path(request.out))
     check_cast(request, source)

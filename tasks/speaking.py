@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from media.dialogue import Dialogue, Speaker, Turn
-from media.errors import InputError
+from media.dialogue import Dialogue, Turn
+from media.errors import PortrayalError
+from media.lexicon import Lexicon
 from media.store import ArtifactStore
 from media.timeline import FASTEST, Fit, arrange, lock, proportionate_pauses, timed, wanted_pace
 from tasks import workspace
@@ -16,6 +17,7 @@ from tasks.performance import RENDER_RATE, SOUND_RATE, Performance
 from tasks.progress import Advance, note
 from tasks.request import ProductionRequest
 from tasks.sources import Source
+from tasks.voices import choose_voices, engine_of, keep_voices, lexicon_of, record_of, voice_facts, voice_wishes
 
 if TYPE_CHECKING:
     from models.speech.protocols import Samples, Synthesizer, Voice
@@ -60,14 +62,15 @@ def speak(
         keep: whether the voices are put on record in the catalog.
 
     Raises:
-        InputError: the engine does not speak this language.
+        InputError: the engine does not speak this language, or cannot speak a turn.
         MissingEngineError: the engine that is asked for is not there.
+        RenderError: it failed at a turn; those before it are kept.
     """
-    from models.speech.engines import synthesizer
-
     if source.script is None:
         raise ValueError(f"{source.path} is not a script")
-    engine = synthesizer(request.engine("synthesis"))
+    wishes = voice_wishes(request, source.script)
+    engine = engine_of(request, wishes)
+    lexicon = lexicon_of(request)
     dialogue = source.script.dialogues[language]
     slots = times_of(source.script.source)
     if request.timeline == "locked" and slots is None and language != source.script.source.language:
@@ -83,17 +86,22 @@ def speak(
         length = original.seconds
     else:
         length = max(end for _, end in slots) if slots else 0.0
-    voices = choose_voices(engine, source, language, cast)
+    voices = choose_voices(engine, request, source, language, cast, wishes)
     store = workspace.store()
-    spoken = []
-    for done, turn in enumerate(dialogue.turns):
-        spoken.append(_speak_turn(store, engine, turn, language, voices[turn.speaker]))
-        advance((done + 1) / len(dialogue.turns))
+    spoken, anew = [], []
+    for number, turn in enumerate(dialogue.turns, 1):
+        try:
+            sound, is_new = _speak_turn(store, engine, turn, language, voices[turn.speaker], lexicon)
+        except PortrayalError as error:
+            raise type(error)(f"turn {number} ({turn.speaker}) in {language}: {error}") from None
+        spoken.append(sound)
+        anew.append(is_new)
+        advance(number / len(dialogue.turns))
     fits: tuple[Fit, ...] = ()
     if slots and request.timeline == "locked":
         natural = [one.samples for one in spoken]
         spoken = [
-            _spoken_for_slot(store, engine, turn, language, voices[turn.speaker], one, end - start, fps)
+            _spoken_for_slot(store, engine, turn, language, voices[turn.speaker], lexicon, one, end - start, fps)
             for turn, one, (start, end) in zip(dialogue.turns, spoken, slots, strict=True)
         ]
         timeline, fits = lock(natural, [one.samples for one in spoken], slots, SOUND_RATE, fps, length)
@@ -105,22 +113,16 @@ def speak(
     notes = _what_did_not_fit(dialogue, fits)
     for text in notes:
         note(text)
-    plain_voices = {
-        one.speaker: asdict(voices[one.speaker])
-        | {
-            "engine": engine.name,
-            "gender": _gender(source.script.speakers.get(one.speaker), one),
-        }
-        for one in cast
-    }
+    records = record_of(engine, request, source, cast, voices, wishes)
     if keep:
-        _record_voices(source, language, plain_voices)
+        keep_voices(source, language, records)
     return Performance(
         dialogue=timed(dialogue, timeline),
         timeline=timeline,
         audio=tuple(one.audio for one in spoken),
         sounds=tuple(one.sound for one in spoken),
-        voices=plain_voices,
+        spoken=tuple(anew),
+        voices=records,
         engines={"synthesis": f"{engine.name} ({engine.version})"},
         fits=fits,
         notes=notes,
@@ -165,57 +167,28 @@ def _what_did_not_fit(dialogue: Dialogue, fits: Sequence[Fit]) -> tuple[str, ...
     return tuple(sentences)
 
 
-def choose_voices(
-    engine: "Synthesizer", source: Source, language: str, cast: Sequence[CastSpeaker]
-) -> "dict[str, Voice]":
-    """A voice for every speaker, no two alike: the one they had before, else the first that suits their portrait.
-
-    A speaker that is added to a script so takes nobody's voice away.
-
-    Raises:
-        InputError: the engine does not speak this language.
-    """
-    from models.speech.protocols import Voice
-
-    hints = source.script.speakers if source.script else {}
-    voices: dict[str, Voice] = {}
-    genders = {one.speaker: _gender(hints.get(one.speaker), one) for one in cast}
-    recorded = _recorded_voices(source, language)
-    for speaker, gender in genders.items():
-        had = recorded.get(speaker, {})
-        if had.get("engine") == engine.name and had.get("gender") == gender:
-            voices[speaker] = Voice(had["name"], had["pitch"], had["rate"])
-    for speaker, gender in genders.items():
-        if speaker in voices:
-            continue
-        offered = engine.voices(language, len(cast), [gender] * len(cast))
-        free = [voice for voice in offered if voice not in voices.values()]
-        if not free:
-            raise InputError(
-                f"{source.path}: engine '{engine.name}' has fewer than {len(cast)} voices for '{language}'."
-            )
-        voices[speaker] = free[0]
-    return voices
-
-
-def _gender(hint: Speaker | None, person: CastSpeaker) -> str:
-    return (hint.gender if hint else None) or person.presentation
-
-
 def _speak_turn(
     store: ArtifactStore,
     engine: "Synthesizer",
     turn: Turn,
     language: str,
     voice: "Voice",
-) -> SpokenTurn:
-    facts = [engine.name, engine.version, turn.text, language, asdict(voice)]
-    digest = hashlib.sha256(b"speech/1\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    lexicon: Lexicon | None,
+) -> tuple[SpokenTurn, bool]:
+    """The sound of a turn, and whether it was made now.
+
+    Its key has the words as they are said, so that a lexicon speaks those turns anew that have one of its terms.
+    """
+    from models.speech.spoken_form import spoken_form
+
+    said = spoken_form(turn.text, language, lexicon, reads_digits=engine.reads_digits, reads_ipa=engine.reads_ipa)
+    facts = [engine.name, engine.version, said, language, voice_facts(voice)]
+    digest = hashlib.sha256(b"speech/2\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     record = f"speech/{digest}.json"
     if (known := _known(store, record)) is not None:
-        return known
-    speech = engine.speak(turn.text, language, voice)
-    return _kept(store, record, speech.samples, speech.sample_rate)
+        return known, False
+    speech = engine.speak(said, language, voice)
+    return _kept(store, record, speech.samples, speech.sample_rate), True
 
 
 def _spoken_for_slot(
@@ -224,6 +197,7 @@ def _spoken_for_slot(
     turn: Turn,
     language: str,
     voice: "Voice",
+    lexicon: Lexicon | None,
     natural: SpokenTurn,
     slot: float,
     fps: int,
@@ -233,7 +207,7 @@ def _spoken_for_slot(
     if abs(natural.samples / SOUND_RATE - wanted) <= 1 / fps:
         return natural
     pace = wanted_pace(natural.samples / SOUND_RATE, wanted)
-    again = _speak_turn(store, engine, turn, language, replace(voice, rate=round(voice.rate * pace)))
+    again, _ = _speak_turn(store, engine, turn, language, replace(voice, rate=round(voice.rate * pace)), lexicon)
     return min(natural, again, key=lambda one: abs(one.samples / SOUND_RATE - wanted))
 
 
@@ -271,23 +245,3 @@ def _kept(store: ArtifactStore, record: str, samples: "Samples", rate: int) -> S
     with store.writing(record) as path:
         path.write_text(json.dumps(asdict(spoken)))
     return spoken
-
-
-def _recorded_voices(source: Source, language: str) -> dict[str, dict[str, Any]]:
-    from sqlalchemy import select
-
-    from catalog.session import session_factory
-    from catalog.tables import Casting
-
-    with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        castings = session.scalars(select(Casting).where(Casting.production_id == source.production_id))
-        return {one.speaker: one.voice[language] for one in castings if language in one.voice}
-
-
-def _record_voices(source: Source, language: str, voices: dict[str, dict[str, Any]]) -> None:
-    from catalog.casting import record_voice
-    from catalog.session import session_factory
-
-    with session_factory(workspace.catalog()).begin() as session:
-        for speaker, voice in voices.items():
-            record_voice(session, source.production_id, speaker, language, voice)

@@ -100,16 +100,26 @@ def aligner(name: str = "auto", language: str = "en", settings: Settings | None 
     return _chosen("alignment", name, engines)
 
 
-def synthesizer(name: str = "auto", settings: Settings | None = None) -> Synthesizer:
-    """`auto`: espeak, the only one so far.
+def synthesizer(name: str = "auto", settings: Settings | None = None, *, cloning: bool = False) -> Synthesizer:
+    """`auto`: espeak; chatterbox where voices are to be cloned, which espeak cannot. `worker:COMMAND`: one's own engine.
 
     Raises:
         InputError: there is no such engine.
+        MissingEngineError: its environment or program is not there.
     """
+    from models.speech import worker
     from models.speech.espeak import EspeakSynthesizer
 
-    engines: dict[str, Callable[[], Synthesizer]] = {"espeak": EspeakSynthesizer}
-    return _chosen("synthesis", "espeak" if name == "auto" else name, engines)
+    settings = settings or Settings()
+    if name == "auto":
+        name = "chatterbox" if cloning else "espeak"
+    kind, command = _split(name)
+    engines: dict[str, Callable[[], Synthesizer]] = {
+        "espeak": EspeakSynthesizer,
+        "chatterbox": lambda: worker.chatterbox(settings.chatterbox_python, settings.synthesis_timeout),
+        "worker:COMMAND": lambda: worker.own_worker(command or "", settings.synthesis_timeout),
+    }
+    return _chosen("synthesis", "worker:COMMAND" if kind == "worker" else name, engines)
 
 
 def translator(
@@ -199,7 +209,27 @@ def available(settings: Settings | None = None) -> list[EngineStatus]:
             "" if server else chat.HOW_TO_SET,
         ),
         _status("synthesis", "espeak", "espeakng_loader", True, "embedded; about 100 languages, robotic", ""),
+        _chatterbox_status(settings),
     ]
+
+
+def _chatterbox_status(settings: Settings) -> EngineStatus:
+    from models.speech import worker
+
+    python = settings.chatterbox_python
+    if python is None:
+        detail = "no environment is set; natural, 23 languages, clones voices"
+        return EngineStatus("synthesis", "chatterbox", False, detail, worker.how_to_get_chatterbox())
+    program = python.expanduser()
+    if not program.is_file():
+        return EngineStatus("synthesis", "chatterbox", False, f"no {program}", worker.how_to_get_chatterbox())
+    # Not through links: an environment's python is one to the python it was made with.
+    packages = [*program.parent.parent.glob("lib*/python*/site-packages/chatterbox"), None]
+    if packages[0] is None:
+        remedy = f"{program} -m pip install 'setuptools<81' chatterbox-tts=={worker.CHATTERBOX_VERSION}"
+        return EngineStatus("synthesis", "chatterbox", False, f"{program} has no chatterbox-tts", remedy)
+    detail = f"in {program.parent.parent}; weights are fetched at first use"
+    return EngineStatus("synthesis", "chatterbox", True, detail, "")
 
 
 _PROJECTS = {

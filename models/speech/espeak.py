@@ -27,6 +27,7 @@ from media.errors import InputError, MissingEngineError
 from media.languages import base_language, closest
 from models.speech.languages import not_known
 from models.speech.protocols import Phoneme, Samples, Speech, Voice
+from models.speech.spoken_form import without_emoji
 
 _SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
 _RATE, _PITCH = 1, 3
@@ -41,10 +42,23 @@ _RATE_CORRECTION = 0.8
 _KEEP_SILENCE = 0.03
 _NOTHING_TO_SAY = 0.4
 
-_UNSPEAKABLE = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2190-\u21ff\u20e3\ufe0e\ufe0f\U000e0020-\U000e007f][\u200d]?"
-)
-"""Emoji, their modifiers, and the joiner after one (Sinhala and Persian need the joiner elsewhere)."""
+_PHONEMES = 0x100
+"""Text between `[[` and `]]` is espeak-ng's own names of sounds."""
+_IPA = re.compile(r"\[\[(.*?)\]\]")
+_SOUNDS = {
+    "tʃ": "tS", "dʒ": "dZ", "aɪ": "aI", "aʊ": "aU", "eɪ": "eI", "ɔɪ": "OI", "əʊ": "oU", "oʊ": "oU", "ɪə": "i@",
+    "eə": "e@", "ʊə": "U@", "ɔø": "OY", "ɔʏ": "OY", "ɑː": "A:", "iː": "i:", "uː": "u:", "ɔː": "O:", "ɜː": "3:",
+    "aː": "a:", "eː": "e:", "oː": "o:", "ɛː": "E:", "øː": "Y:", "yː": "y:", "ɛ̃": "E~", "ɑ̃": "A~", "ɔ̃": "O~",
+    "œ̃": "W~", "p": "p", "b": "b", "t": "t", "d": "d", "k": "k", "ɡ": "g", "g": "g", "f": "f", "v": "v", "θ": "T",
+    "ð": "D", "s": "s", "z": "z", "ʃ": "S", "ʒ": "Z", "x": "x", "ç": "C", "χ": "X", "h": "h", "m": "m", "n": "n",
+    "ŋ": "N", "ɲ": "n^", "l": "l", "ʎ": "l^", "ɹ": "r", "r": "r", "ɾ": "*", "ʁ": "r", "w": "w", "j": "j", "β": "B",
+    "ɣ": "Q", "ʔ": "?", "a": "a", "æ": "a", "ɑ": "A:", "ɐ": "a#", "ɒ": "0", "ʌ": "V", "ɛ": "E", "e": "e", "ə": "@",
+    "ɜ": "3", "ɚ": "3", "ɪ": "I", "i": "i", "ɔ": "O", "o": "o", "ʊ": "U", "u": "u", "ø": "Y", "œ": "W", "y": "y",
+}  # fmt: skip
+"""espeak-ng's names of sounds by their IPA; every language has some of them only."""
+_SYMBOL = re.compile("|".join(sorted(map(re.escape, _SOUNDS), key=len, reverse=True)) + "|.")
+_VOWELS = frozenset("aeiouyæɑɐɒʌɛəɜɚɪɔʊøœ")
+_NOT_A_SOUND = ".‿͜͡"
 
 # Variant and pitch. Chosen so that each next one differs most from those before it, in pitch and in the cosine of its
 # d-vector, in three languages; variants that a recogniser understands worst were left out.
@@ -53,7 +67,7 @@ _MASCULINE = (
     ("mike2", 60),
 )  # fmt: skip
 _FEMININE = (
-    ("f2", 50), ("anika", 35), ("f3", 65), ("shelby", 55), ("steph", 50), ("belinda", 35), ("f5", 65), ("aunty", 55),
+    ("f2", 50), ("anika", 35), ("f3", 76), ("shelby", 72), ("steph", 50), ("belinda", 35), ("f5", 65), ("aunty", 55),
     ("f4", 65),
 )  # fmt: skip
 _NEUTRAL = (("f5", 15), ("Nguyen", 60), ("linda", 15), ("shelby", 15))
@@ -121,6 +135,9 @@ class EspeakSynthesizer:
     """espeak-ng behind the `Synthesizer` protocol. Safe to use from several threads: one speaks at a time."""
 
     name = "espeak"
+    can_clone = False
+    reads_digits = True
+    reads_ipa = True
 
     @property
     def version(self) -> str:
@@ -158,19 +175,46 @@ class EspeakSynthesizer:
             taken[gender] += 1
         return tuple(chosen)
 
+    def check_voice(self, voice: Voice) -> None:
+        """
+        Raises:
+            InputError: espeak has no such voice.
+        """
+        if voice.reference:
+            raise InputError(
+                "espeak cannot clone a voice; use --engine synthesis=chatterbox, or leave the recording out."
+            )
+        known = {path.name for path in (_data_path() / "voices" / "!v").iterdir() if path.is_file()}
+        if voice.name and voice.name not in known:
+            raise InputError(
+                f"'{voice.name[:40]}' is not a voice of espeak; leave the voice out, or use one such as m3, f3 or anika."
+            )
+
+    def check_ipa(self, ipa: str, language: str) -> None:
+        """
+        Raises:
+            InputError: a sound of `ipa` is not known, or the language's voice does not have it.
+        """
+        identifier = _identifier(language)
+        for symbol in _SYMBOL.findall(unicodedata.normalize("NFC", ipa)):
+            name = _mnemonics(symbol)
+            if name.strip() and not _makes_sound(identifier, name):
+                raise InputError(
+                    f"espeak's voice for '{language}' has no sound '{symbol}'; write /{ipa}/ with the language's own."
+                )
+
     def speak(self, text: str, language: str, voice: Voice) -> Speech:
         """Speaks `text`; mono float32 at 22050 Hz, about 30 ms of silence left at each end.
 
-        Emoji are skipped; text with nothing else in it gives 0.4 s of silence. Japanese is read well in kana only,
-        Arabic with its vowel marks.
+        What stands between `[[` and `]]` is IPA. Emoji are skipped; text with nothing else in it gives 0.4 s of
+        silence. Japanese is read well in kana only, Arabic with its vowel marks.
 
         Raises:
-            InputError: espeak-ng does not speak the language, or `voice` is not one of its voices.
+            InputError: espeak-ng does not speak the language, `voice` is not one of its voices, or a sound is not known.
         """
         identifier = _identifier(language)
         variant = voice.name
-        if variant and not (_data_path() / "voices" / "!v" / variant).is_file():
-            raise InputError(f"'{variant}' is not a voice of espeak; leave the voice out, or use one such as m3 or f3.")
+        self.check_voice(voice)
         spoken = _speakable(text)
         if not any(unicodedata.category(character)[0] in "LN" for character in spoken):
             return Speech(
@@ -178,8 +222,41 @@ class EspeakSynthesizer:
                 22050,
                 (Phoneme("", 0.0),),
             )
+        spoken = _IPA.sub(lambda match: f"[[{_mnemonics(match[1])}]]", spoken)
         samples, rate, phonemes = _synthesize(spoken, f"{identifier}+{variant}" if variant else identifier, voice)
         return _trimmed(samples, rate, phonemes)
+
+
+@cache
+def _makes_sound(identifier: str, mnemonic: str) -> bool:
+    _, _, phonemes = _synthesize(f"[[{mnemonic}]]", identifier, Voice(""))
+    return any(phoneme.ipa for phoneme in phonemes)
+
+
+def _mnemonics(ipa: str) -> str:
+    """IPA -> espeak-ng's names of the sounds; stress moves from the syllable's beginning to its vowel.
+
+    Raises:
+        InputError: a sound is not known.
+    """
+    written: list[str] = []
+    stress = ""
+    for symbol in _SYMBOL.findall(unicodedata.normalize("NFC", ipa)):
+        if symbol in "ˈˌ'":
+            stress = "," if symbol == "ˌ" else "'"
+        elif symbol == "ː" and written:
+            written.append(":")
+        elif symbol.isspace():
+            written.append(" ")
+        elif symbol in _SOUNDS:
+            vowel = symbol[0] in _VOWELS
+            written.append((stress if vowel else "") + _SOUNDS[symbol])
+            stress = "" if vowel else stress
+        elif symbol not in _NOT_A_SOUND:
+            raise InputError(
+                f"'{symbol}' in /{ipa}/ is not a sound that espeak knows; write it with other IPA letters."
+            )
+    return "".join(written)
 
 
 def _palette_voice(palette: Sequence[tuple[str, int]], index: int) -> Voice:
@@ -196,7 +273,7 @@ def _palette_voice(palette: Sequence[tuple[str, int]], index: int) -> Voice:
 
 def _speakable(text: str) -> str:
     """Without emoji and without control characters, which espeak-ng would take as commands."""
-    text = _UNSPEAKABLE.sub(" ", text)
+    text = without_emoji(text)
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cs", "Co") else character for character in text)
 
 
@@ -351,7 +428,9 @@ def _synthesize(text: str, voice_name: str, voice: Voice) -> tuple[Samples, int,
         rate = min(max(round(voice.rate * _RATE_CORRECTION * _PACE.get(voice.name, 1.0)), 80), 450)
         library.espeak_SetParameter(_RATE, rate, 0)
         library.espeak_SetParameter(_PITCH, min(max(voice.pitch, 0), 99), 0)
-        library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 1, 0, _UTF8, None, None)
+        library.espeak_Synth(
+            encoded, ctypes.c_size_t(len(encoded)), 0, 1, 0, _UTF8 | _PHONEMES * ("[[" in text), None, None
+        )
         library.espeak_Synchronize()
     samples: Samples = np.concatenate([np.zeros(0, np.int16), *chunks]).astype(np.float32) / np.float32(32768)
     phonemes: list[Phoneme] = []

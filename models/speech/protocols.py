@@ -69,6 +69,8 @@ class Voice:
     """0 (low) .. 99 (high)."""
     rate: int = 165
     """Words a minute."""
+    reference: str = ""
+    """A recording to clone, a WAV that is named by its content's hash; empty for a voice of the engine's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +177,43 @@ class Synthesizer(Protocol):
     @property
     def version(self) -> str: ...
 
+    @property
+    def can_clone(self) -> bool:
+        """Whether a voice's `reference` is followed."""
+        ...
+
+    @property
+    def reads_digits(self) -> bool:
+        """Whether digits and acronyms may be left to the engine."""
+        ...
+
+    @property
+    def reads_ipa(self) -> bool:
+        """Whether IPA between `[[` and `]]` is followed."""
+        ...
+
+    def check_voice(self, voice: Voice) -> None:
+        """
+        Raises:
+            InputError: the engine has no such voice, or cannot clone.
+        """
+        ...
+
+    def check_ipa(self, ipa: str, language: str) -> None:
+        """
+        Raises:
+            InputError: the engine has not all of these sounds in the language, as far as it can tell beforehand.
+        """
+        ...
+
     def languages(self) -> Sequence[str]: ...
 
     def voices(self, language: str, count: int, genders: Sequence[str | None]) -> tuple[Voice, ...]:
-        """`count` voices that are told apart by ear, the same ones for the same arguments every time."""
+        """Up to `count` voices that are told apart by ear, the same ones for the same arguments every time.
+
+        Raises:
+            InputError: the engine does not speak the language.
+        """
         ...
 
     def speak(self, text: str, language: str, voice: Voice) -> Speech: ...

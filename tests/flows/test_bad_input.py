@@ -57,6 +57,12 @@ def test_a_script_that_cannot_be_used(
         (("--draft",), ("--draft", "render=still")),
         (("--engine", "cooking=pan"), ("cooking", "diarization")),
         (("--engine", "synthesis=loud"), ("synthesis=loud", "espeak")),
+        (("--voice", "Ann"), ("--voice Ann", "NAME=VOICE")),
+        (("--voice", "Zoe=f3"), ("--voice Zoe=f3", "Ann, Bob")),
+        (("--voice", "Ann=nobody"), ("--voice Ann=nobody", "espeak")),
+        (("--voice", "Ann=ann.wav", "--engine", "synthesis=espeak"), ("--voice Ann=ann.wav", "cannot clone")),
+        (("--voice-consent", "Ann=Ann Lee"), ("--voice-consent Ann", "--voice")),
+        (("--lexicon", "names.yaml"), ("names.yaml",)),
         (("--rttm", "who.rttm"), ("--rttm", "is a script")),
         (("--name", "../up"), ("--name", "../up")),
         (("--steps", "0"), ("--steps",)),
@@ -169,6 +175,8 @@ def test_a_recording_with_options_that_contradict_one_another(portrayal: Callabl
     [
         ("diarization=pyannote", ("diarization=pyannote", "weights")),
         ("transcription=whisper", ("transcription=whisper", "weights")),
+        ("synthesis=chatterbox", ("synthesis=chatterbox", "chatterbox-tts==", "PORTRAYAL_CHATTERBOX_PYTHON")),
+        ("synthesis=worker:no-such-program", ("no-such-program", "check the command")),
         ("render=echomimic", ("echomimic",)),
     ],
 )

@@ -128,6 +128,41 @@ def test_changing_one_line_renders_that_line_only(produce: Callable[..., Any], s
     assert [one["portrait"] for one in first["portraits"]] == [one["portrait"] for one in second["portraits"]]
 
 
+def test_an_edit_speaks_and_renders_only_what_it_changes_in_every_language(
+    produce: Callable[..., Any], portrayal: Callable[..., Any], script: Path
+) -> None:
+    languages = ("--lang", "en", "--lang", "es")
+
+    def counts(made: Any) -> dict[str, tuple[int, int, int, int]]:
+        """By language: turns spoken and reused, clips rendered and reused (an idle clip of each speaker among them)."""
+        figures = ("turns_spoken", "turns_reused", "rendered", "reused")
+        rows = {one["language"]: tuple(one[figure] for figure in figures) for one in made["renditions"]}
+        assert [made["figures"][figure] for figure in figures[:2]] == [
+            sum(row[i] for row in rows.values()) for i in (0, 1)
+        ]
+        return rows
+
+    assert counts(produce(script, *languages)) == {"en": (3, 0, 5, 0), "es": (3, 0, 5, 0)}
+    assert counts(produce(script, *languages)) == {"en": (0, 3, 0, 5), "es": (0, 3, 0, 5)}
+    # The text of Bob's line, in English only.
+    script.write_text(script.read_text().replace("Bob: No.", "Bob: Never."))
+    assert counts(produce(script, *languages)) == {"en": (1, 2, 1, 4), "es": (0, 3, 0, 5)}
+    # The voice of Bob, who has one line of three; then Ann's, who has two.
+    voices = ("--voice", "Bob=david:35")
+    assert counts(produce(script, *languages, *voices)) == {"en": (1, 2, 1, 4), "es": (1, 2, 1, 4)}
+    voices += ("--voice", "Ann=f4")
+    assert counts(produce(script, *languages, *voices)) == {"en": (2, 1, 2, 3), "es": (2, 1, 2, 3)}
+    # Bob's portrait: his line and how he listens are rendered anew, and nothing is spoken.
+    made = produce(script, *languages, *voices)
+    used = {one["portrait"] for one in made["portraits"]}
+    rows = portrayal("catalog", "list", "--json").json
+    other = next(one["slug"] for one in rows if one["slug"] not in used)
+    made = produce(script, *languages, *voices, "--cast", f"Bob={other}")
+    assert counts(made) == {"en": (0, 3, 2, 3), "es": (0, 3, 2, 3)}
+    assert made["figures"]["rendered"] == 3  # two lines, and the idle clip that the languages share
+    assert {one["voices"]["Bob"]["name"] for one in made["renditions"]} == {"david"}
+
+
 def test_another_language_keeps_the_cast_and_the_record_of_the_first(
     produce: Callable[..., Any], script: Path, tmp_path: Path
 ) -> None:

@@ -526,3 +526,15 @@ def test_a_translation_may_have_gaps_where_they_are_filled_later(kind: Any, text
         parse_script(
             text.replace("One.", "") if kind == "text" else text.replace("en: One., ", ""), kind, "t", gaps=True
         )
+
+
+def test_a_voice_and_its_consent_stand_in_yaml_and_are_not_lost_in_plain_text() -> None:
+    text = (
+        "language: en\nspeakers:\n  Ann: {voice: voices/ann.wav, consent: 'Ann Lee, 2026'}\n"
+        "turns:\n- {speaker: Ann, text: Hello.}\n"
+    )
+    script = parse_script(text, "yaml", "a.yaml")
+    assert script.speakers["Ann"].voice == "voices/ann.wav" and script.speakers["Ann"].consent == "Ann Lee, 2026"
+    assert parse_script(write_script(script, "yaml"), "yaml", "a.yaml") == script
+    with pytest.raises(InputError, match=r"Ann has a voice.*YAML"):
+        write_script(script, "text")

@@ -195,3 +195,22 @@ def test_an_installation_in_a_very_deep_folder_speaks(tmp_path: Path, monkeypatc
         assert np.array_equal(spoken(SENTENCE), expected)
     finally:
         espeak._data_path.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("en", SENTENCE), ("hi", "मौसम गर्म था और हम शाम तक नदी के किनारे टहलते रहे।")]
+)
+@pytest.mark.parametrize("hints", [["masculine", "feminine"] * 2, ["feminine"] * 4, ["masculine"] * 4])
+def test_four_speakers_differ_in_pitch(language: str, sentence: str, hints: list[str]) -> None:
+    pitches = [
+        float(voice_profile(spoken(sentence, language, voice), 22050).median_hz or 0)
+        for voice in ENGINE.voices(language, 4, hints)
+    ]
+    semitones = [12 * abs(np.log2(one / other)) for one, other in combinations(pitches, 2)]
+    assert min(semitones) > (2.5 if len(set(hints)) == 2 else 1.4), pitches
+
+
+@pytest.mark.parametrize(("ipa", "language", "symbol"), [("ʘa", "en", "ʘ"), ("wɪn", "es", "ɪ"), ("œ̃", "en", "œ̃")])
+def test_a_sound_that_a_language_lacks_is_refused_by_name(ipa: str, language: str, symbol: str) -> None:
+    with pytest.raises(InputError, match=symbol):
+        ENGINE.check_ipa(ipa, language)
