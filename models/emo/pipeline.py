@@ -15,6 +15,7 @@ from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.autoencoder import AutoencoderCodec
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
+from models.emo.backdrop import kept_backdrop
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import FaceLocator, face_mask
@@ -39,6 +40,7 @@ class EMOPipeline(DiffusionPipeline):
         fps: frames a second.
         steps: denoising steps unless asked otherwise.
         clip_frames, motion_frames: f and n of the paper.
+        overlap: how many frames of each clip are generated again at the beginning of the next, and faded over.
         head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
         latent_scale: what latents are divided by, per channel.
         latent_spread: fields of `models.emo.denoising.Spread`.
@@ -59,6 +61,7 @@ class EMOPipeline(DiffusionPipeline):
         steps: int = 1,
         clip_frames: int = 12,
         motion_frames: int = 4,
+        overlap: int = 0,
         head_speed: float = 6.0,
         latent_scale: list[float] | None = None,
         latent_spread: dict[str, object] | None = None,
@@ -80,6 +83,7 @@ class EMOPipeline(DiffusionPipeline):
             steps=steps,
             clip_frames=clip_frames,
             motion_frames=motion_frames,
+            overlap=overlap,
             head_speed=head_speed,
             latent_scale=latent_scale or [1.0],
             latent_spread=latent_spread or {"channels": [1.0], "places": [[[1.0]]] * 2, "face": [0, 0, 1, 1]},
@@ -112,7 +116,7 @@ class EMOPipeline(DiffusionPipeline):
         seed: int = 0,
         callback_on_clip_end: Callable[[int], None] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
-        """Frames in clips of at most `clip_frames`, as they are done. Memory does not grow with `frames`.
+        """Frames in clips of at most `clip_frames - overlap`, as they are done. Memory does not grow with `frames`.
 
         Args:
             portrait: (H, W, 3), square.
@@ -136,6 +140,7 @@ class EMOPipeline(DiffusionPipeline):
         generator = torch.Generator("cpu").manual_seed(seed)
         picture = self._picture(portrait).to(device)
         appearance = self.codec.appearance(picture)
+        kept = torch.from_numpy(kept_backdrop(_pictures(picture)[0], face)).to(device)
         mask = face_mask(face, config.image_size).to(device)
         side, channels = appearance.shape[-1], len(config.latent_scale)
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
@@ -154,24 +159,32 @@ class EMOPipeline(DiffusionPipeline):
         )
         steps = num_inference_steps or config.steps
 
-        past: Tensor | None = None
-        for start in range(0, frames, config.clip_frames):
+        # One noise for all frames: what the model leaves to chance stays as it is, instead of flickering.
+        noise = torch.randn((1, channels, 1, side, side), generator=generator).to(device)
+        noise = noise.expand(-1, -1, config.clip_frames, -1, -1)
+
+        overlap, stride = config.overlap, config.clip_frames - config.overlap
+        fading = torch.arange(1, overlap + 1, device=device).view(-1, 1, 1, 1) / (overlap + 1)
+        last: Tensor | None = None
+        for start in range(0, max(1, frames - overlap), stride):
             # The last clip is generated at full length too: the networks have seen no other.
             index = torch.arange(start, start + config.clip_frames, device=device).clamp(max=frames - 1)
             tokens, embedding = self.audio_projector(windows[index], resting[index])
             conditioning = Conditioning(reference=reference, speed=self.speed_layers(speed.float()), cache={})
-            if past is None:
+            if last is None:
                 conditioning.motion = no_motion(reference, config.motion_frames)
             else:
+                past = last[stride - config.motion_frames : stride]
                 shown = appearance.expand(config.motion_frames, -1, -1, -1)
                 conditioning.motion = read_motion(self.reference_net.read(torch.cat([past, shown], 1)), 1)
             self.backbone.attend_to(conditioning)
-            noise = torch.randn((1, channels, config.clip_frames, side, side), generator=generator).to(device)
             clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
-            past = clip[-config.motion_frames :]
-            count = min(config.clip_frames, frames - start)
+            if last is not None:
+                clip = torch.cat([torch.lerp(last[stride:], clip[:overlap], fading), clip[overlap:]])
+            last = clip
+            count = frames - start if start + config.clip_frames >= frames else stride
             decoded = self.codec.decode(clip[:count] * scale, picture)
-            yield ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+            yield _pictures(torch.lerp(decoded, picture, kept))
             if callback_on_clip_end is not None:
                 callback_on_clip_end(start + count)
 
@@ -203,3 +216,8 @@ class EMOPipeline(DiffusionPipeline):
         if picture.shape[-1] != size:
             picture = F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
         return picture
+
+
+def _pictures(frames: Tensor) -> NDArray[np.uint8]:
+    """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) uint8."""
+    return ((frames.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -105,7 +105,7 @@ def fitted_instruments(size: int, people: int = 140, frames: int = 12) -> Instru
 def measure_speech(
     renderer: Renders,
     instruments: Instruments,
-    clip_frames: int,
+    borders: tuple[int, int],
     clips: int,
     seconds: float,
     steps: int | None,
@@ -146,7 +146,7 @@ def measure_speech(
             margins[name].append(margin)
             change = changes(shown)
             change_sums[name] += float(change.sum())
-            seam_sums[name].append(seams(change, clip_frames))
+            seam_sums[name].append(seams(change, *borders))
         if index < ENCODED_TAKES:
             for name, value in _background(made, truth, fps).items():
                 noise[name].append(value)

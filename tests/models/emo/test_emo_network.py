@@ -14,11 +14,12 @@ from models.emo.codec import POSE, PortraitCodec, enlarged, moved, window, windo
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
 from models.emo.pipeline import EMOPipeline
+from models.idle import IDLE
 
 FACE = (0.25, 0.2, 0.75, 0.8)
 
 
-def tiny_pipeline(seed: int = 0) -> EMOPipeline:
+def tiny_pipeline(seed: int = 0, overlap: int = 0) -> EMOPipeline:
     torch.manual_seed(seed)
     size, encoder = networks.TINY, MelAudioEncoder(channels=32)
     parts = networks.networks(size, encoder)
@@ -31,6 +32,7 @@ def tiny_pipeline(seed: int = 0) -> EMOPipeline:
         audio_encoder=encoder,
         **parts,
         image_size=size.image,
+        overlap=overlap,
         latent_scale=[1.0] * size.latent_channels,
         latent_spread={
             "channels": [1.0] * size.latent_channels,
@@ -65,6 +67,37 @@ def test_frames_come_clip_by_clip(pipeline, portrait, voice):
     assert [len(clip) for clip in pipeline.stream(portrait, voice, FACE, 30)] == [12, 12, 6]
 
 
+@given(frames=st.integers(1, 40), overlap=st.integers(0, 6))
+@settings(max_examples=12, deadline=None)
+def test_clips_that_overlap_give_every_frame_once(portrait, voice, frames, overlap):
+    clips = [len(clip) for clip in tiny_pipeline(overlap=overlap).stream(portrait, voice, FACE, frames)]
+    assert sum(clips) == frames
+    assert max(clips) <= 12
+    assert clips[:-1] == [12 - overlap] * (len(clips) - 1)
+
+
+def test_one_clip_fades_into_the_next(portrait, voice):
+    """Where two clips both say what is seen, what is seen lies between them."""
+    generated = []
+
+    class Recording(EMOPipeline):
+        def _denoise(self, *arguments):
+            generated.append(super()._denoise(*arguments))
+            return generated[-1]
+
+    faded = tiny_pipeline(overlap=2)
+    faded.__class__ = Recording
+    decoded = []
+    faded.codec.decode = lambda latents, picture: decoded.append(latents) or picture.expand(len(latents), -1, -1, -1)
+    faded(portrait, voice, FACE, 22)
+    first, second = (clip[0].transpose(0, 1) for clip in generated)
+    shown = torch.cat(decoded)
+    assert torch.equal(shown[:10], first[:10])
+    assert torch.allclose(shown[10], first[10] * 2 / 3 + second[0] / 3, atol=1e-5)
+    assert torch.allclose(shown[11], first[11] / 3 + second[1] * 2 / 3, atol=1e-5)
+    assert torch.equal(shown[12:], second[2:])
+
+
 def test_equal_seeds_give_equal_frames_and_others_do_not(pipeline, portrait, voice):
     one, two, other = (pipeline(portrait, voice, FACE, 14, seed=seed).frames for seed in (1, 1, 2))
     assert np.array_equal(one, two)
@@ -76,6 +109,29 @@ def test_a_saved_pipeline_generates_the_same(pipeline, portrait, voice, tmp_path
     loaded = EMOPipeline.from_pretrained(tmp_path)
     expected = pipeline(portrait, voice, FACE, 14).frames.astype(int)
     assert np.abs(loaded(portrait, voice, FACE, 14).frames - expected).max() <= 1
+
+
+def test_what_is_left_to_chance_does_not_flicker(pipeline, portrait):
+    """In silence, with nothing to do, frames differ by what their place in the clip does, and clips not at all."""
+    pipeline = tiny_pipeline()
+    for module in pipeline.backbone.modules():  # as image models: no place in time, no motion frames
+        if hasattr(module, "proj_out") and hasattr(module, "transformer_blocks") and hasattr(module, "in_channels"):
+            torch.nn.init.zeros_(module.proj_out.weight)
+            torch.nn.init.zeros_(module.proj_out.bias)
+    frames = pipeline(portrait, np.zeros(16_000, np.float32), FACE, 20, idle=np.zeros((20, 7), np.float32)).frames
+    assert np.abs(frames.astype(int) - frames[:1]).max() <= 1
+
+
+@pytest.mark.parametrize("column", range(len(IDLE)))
+def test_idle_motion_is_heard_beside_the_sound(pipeline, column):
+    windows, idle = torch.randn(3, 5, pipeline.audio_encoder.feature_size), torch.zeros(3, len(IDLE))
+    tokens, embedding = pipeline.audio_projector(windows, idle)
+    idle[1, column] = 1.0
+    others, changed = pipeline.audio_projector(windows, idle)
+    assert tokens.shape == (3, 6, networks.TINY.tokens)
+    for before, after in ((tokens, others), (embedding, changed)):
+        assert torch.equal(before[0], after[0])
+        assert not torch.allclose(before[1], after[1], atol=1e-4)
 
 
 def test_a_portrait_that_is_not_square_is_refused(pipeline, voice):
@@ -91,7 +147,7 @@ def backbone_output(pipeline, **changes):
     reference = pipeline.reference_net.read(rand(1, channels + size.appearance_channels, side, side))
     inputs = {
         "sample": rand(1, channels + size.appearance_channels, 12, side, side),
-        "tokens": rand(12, 5, size.tokens),
+        "tokens": rand(12, 6, size.tokens),
         "face": pipeline.face_locator(face_mask(FACE, size.image)),
         "embedding": rand(12, 4 * size.blocks[0]),
         "speed": pipeline.speed_layers(torch.full((1, 12), 5.0)),
@@ -114,7 +170,7 @@ def test_everything_that_conditions_the_backbone_changes_its_output(pipeline):
         for name, value in pipeline.reference_net.features.items()
     }
     for change in (
-        {"tokens": torch.randn(12, 5, size.tokens)},
+        {"tokens": torch.randn(12, 6, size.tokens)},
         {"face": pipeline.face_locator(face_mask((0.0, 0.0, 0.4, 0.4), size.image))},
         {"embedding": torch.zeros(12, 4 * size.blocks[0])},
         {"speed": pipeline.speed_layers(torch.full((1, 12), 25.0))},
@@ -161,11 +217,10 @@ def test_a_displacement_settles_on_what_a_head_can_do():
     assert codec.settled(noise).norm() < noise.norm()
 
 
-@pytest.mark.parametrize("stilled", [False, True])
-def test_places_with_components_of_their_own_hold_more(stilled):
+def test_places_with_components_of_their_own_hold_more():
     """Frames whose changes are all of one kind in one place come back from the place's own component, and only there."""
     torch.manual_seed(0)
-    codec = PortraitCodec(4, 8, 4, own_places=1, stilled=stilled)
+    codec = PortraitCodec(4, 8, 4, own_places=1)
     codec.requires_grad_(False)
     codec.places[0] = 5  # second row, second column: pixels 8 to 40
     change = torch.zeros(1, 3, 64, 64)
