@@ -16,18 +16,22 @@ _SHOULDERS = 0.75
 """From so far down on, the sides may show shoulders."""
 _CORNERS = 0.06
 """A backdrop may be seen beside the jaw, in so much of the ellipse of the face; what covers more of it is skin or hair."""
-_REACH = 0.045
-"""How far a person may move, as a share of the picture."""
+_REACH = (0.04, 0.001)
+"""How far a person may move, as a share of the picture: at rest, and more for every degree a second of head speed."""
 
 
-def kept_backdrop(portrait: NDArray[np.uint8], face: tuple[float, float, float, float]) -> NDArray[np.float32]:
+def kept_backdrop(
+    portrait: NDArray[np.uint8], face: tuple[float, float, float, float], head_speed: float
+) -> NDArray[np.float32]:
     """How much of each pixel of (S, S, 3) is to be kept: (S, S), 1 where nothing but a plain backdrop is ever seen, 0 on and
     around the person, smooth in between.
 
     Args:
         face: left, top, right, bottom as fractions; plain stretches that reach into it are skin or hair, not backdrop.
+        head_speed: degrees a second; a head that turns faster moves further.
     """
     size = len(portrait)
+    reach = (_REACH[0] + _REACH[1] * head_speed) * size
     light = np.pad(portrait.astype(np.int16), ((0, 1), (0, 1), (0, 0)), mode="edge")
     slope = np.maximum(np.abs(np.diff(light, axis=0))[:, :-1], np.abs(np.diff(light, axis=1))[:-1]).max(-1)
     plain, _ = label(slope <= _SLOPE)
@@ -39,6 +43,5 @@ def kept_backdrop(portrait: NDArray[np.uint8], face: tuple[float, float, float, 
     share = np.bincount(plain[within], minlength=plain.max() + 1) / within.sum()
     behind = np.setdiff1d(np.unique(plain[beside]), [0, *np.flatnonzero(share > _CORNERS)])
     backdrop = binary_closing(np.pad(np.isin(plain, behind), 4, mode="edge"), iterations=2)[4:-4, 4:-4]
-    near = binary_dilation(~backdrop, iterations=round(_REACH * size))
-    spread = _REACH * size / 3
-    return np.clip(2 * gaussian_filter((~near).astype(np.float32), spread, mode="nearest") - 1, 0, 1)
+    near = binary_dilation(~backdrop, iterations=round(reach))
+    return np.clip(2 * gaussian_filter((~near).astype(np.float32), reach / 3, mode="nearest") - 1, 0, 1)

@@ -37,6 +37,10 @@ def windowed_patches(images: Tensor) -> Tensor:
     return patches.transpose(1, 2) * window().reshape(-1).to(images)
 
 
+FAINT = 0.06
+"""Changes of a place whose root mean square is below this are taken for noise, and fade out: a face that moves has ten times
+as much, and what a network predicts where nothing happens is never quite nothing."""
+
 POSE = ("yaw", "pitch", "roll", "shift_x", "shift_y", "body_x", "body_y", "body_roll", "hair_x")
 """What moves a portrait's pixels, fields of `models.avatars.drawing.Pose`: degrees, and fractions of the picture."""
 
@@ -100,7 +104,10 @@ class PortraitCodec(ModelMixin, ConfigMixin):
     def decode(self, latents: Tensor, portrait: Tensor) -> Tensor:
         """Frames (B, 3, H, W). `portrait` has B rows, or one for all."""
         displacement = enlarged(self.settled(latents[:, :2]), portrait.shape[-1])
-        return moved(portrait + self._synthesised(latents[:, 2:]), displacement)
+        changes = latents[:, 2:]
+        energy = changes.square().mean(1, keepdim=True)
+        changes = changes * energy.square() / (energy.square() + FAINT**4)
+        return moved(portrait + self._synthesised(changes), displacement)
 
     def _synthesised(self, latents: Tensor) -> Tensor:
         """Changes (B, 3, H, W) of coefficients (B, C, h, w)."""

@@ -40,7 +40,6 @@ class EMOPipeline(DiffusionPipeline):
         fps: frames a second.
         steps: denoising steps unless asked otherwise.
         clip_frames, motion_frames: f and n of the paper.
-        overlap: how many frames of each clip are generated again at the beginning of the next, and faded over.
         head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
         latent_scale: what latents are divided by, per channel.
         latent_spread: fields of `models.emo.denoising.Spread`.
@@ -61,7 +60,6 @@ class EMOPipeline(DiffusionPipeline):
         steps: int = 1,
         clip_frames: int = 12,
         motion_frames: int = 4,
-        overlap: int = 0,
         head_speed: float = 6.0,
         latent_scale: list[float] | None = None,
         latent_spread: dict[str, object] | None = None,
@@ -83,7 +81,6 @@ class EMOPipeline(DiffusionPipeline):
             steps=steps,
             clip_frames=clip_frames,
             motion_frames=motion_frames,
-            overlap=overlap,
             head_speed=head_speed,
             latent_scale=latent_scale or [1.0],
             latent_spread=latent_spread or {"channels": [1.0], "places": [[[1.0]]] * 2, "face": [0, 0, 1, 1]},
@@ -116,7 +113,7 @@ class EMOPipeline(DiffusionPipeline):
         seed: int = 0,
         callback_on_clip_end: Callable[[int], None] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
-        """Frames in clips of at most `clip_frames - overlap`, as they are done. Memory does not grow with `frames`.
+        """Frames in clips of at most `clip_frames`, as they are done. Memory does not grow with `frames`.
 
         Args:
             portrait: (H, W, 3), square.
@@ -140,7 +137,9 @@ class EMOPipeline(DiffusionPipeline):
         generator = torch.Generator("cpu").manual_seed(seed)
         picture = self._picture(portrait).to(device)
         appearance = self.codec.appearance(picture)
-        kept = torch.from_numpy(kept_backdrop(_pictures(picture)[0], face)).to(device)
+        if head_speed is None:
+            head_speed = config.head_speed
+        kept = torch.from_numpy(kept_backdrop(_pictures(picture)[0], face, head_speed)).to(device)
         mask = face_mask(face, config.image_size).to(device)
         side, channels = appearance.shape[-1], len(config.latent_scale)
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
@@ -154,35 +153,28 @@ class EMOPipeline(DiffusionPipeline):
 
         features = self.audio_encoder.encode(torch.from_numpy(samples.copy()).to(device), frames)
         windows = frame_windows(features)
-        speed = torch.full(
-            (1, config.clip_frames), config.head_speed if head_speed is None else head_speed, device=device
-        )
+        speed = torch.full((1, config.clip_frames), head_speed, device=device)
         steps = num_inference_steps or config.steps
 
         # One noise for all frames: what the model leaves to chance stays as it is, instead of flickering.
         noise = torch.randn((1, channels, 1, side, side), generator=generator).to(device)
         noise = noise.expand(-1, -1, config.clip_frames, -1, -1)
 
-        overlap, stride = config.overlap, config.clip_frames - config.overlap
-        fading = torch.arange(1, overlap + 1, device=device).view(-1, 1, 1, 1) / (overlap + 1)
-        last: Tensor | None = None
-        for start in range(0, max(1, frames - overlap), stride):
+        past: Tensor | None = None
+        for start in range(0, frames, config.clip_frames):
             # The last clip is generated at full length too: the networks have seen no other.
             index = torch.arange(start, start + config.clip_frames, device=device).clamp(max=frames - 1)
             tokens, embedding = self.audio_projector(windows[index], resting[index])
             conditioning = Conditioning(reference=reference, speed=self.speed_layers(speed.float()), cache={})
-            if last is None:
+            if past is None:
                 conditioning.motion = no_motion(reference, config.motion_frames)
             else:
-                past = last[stride - config.motion_frames : stride]
                 shown = appearance.expand(config.motion_frames, -1, -1, -1)
                 conditioning.motion = read_motion(self.reference_net.read(torch.cat([past, shown], 1)), 1)
             self.backbone.attend_to(conditioning)
             clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
-            if last is not None:
-                clip = torch.cat([torch.lerp(last[stride:], clip[:overlap], fading), clip[overlap:]])
-            last = clip
-            count = frames - start if start + config.clip_frames >= frames else stride
+            past = clip[-config.motion_frames :]
+            count = min(config.clip_frames, frames - start)
             decoded = self.codec.decode(clip[:count] * scale, picture)
             yield _pictures(torch.lerp(decoded, picture, kept))
             if callback_on_clip_end is not None:

@@ -57,10 +57,10 @@ def evaluate(
         `identity_top1`, `identity_margin`: see `identity`; frames with an open mouth only.
         `expression_correlation`: of brows, eyes and nods (those of them that the voice moves), mean over clips and parts.
         `blink_correlation`: lids against the idle motion that was asked for.
-        `seam_ratio`: change across clip borders (while one clip fades into the next) over change within clips, within four frames
-        of them.
+        `seam_ratio`: change across clip borders over change within clips, within four frames of them.
         `background_noise_ratio`: frame-to-frame noise of still background of encoded clips, over that of the encoded truth
-        (`background_noise`, `background_noise_truth` in grey values).
+        (`background_noise`, `background_noise_truth` in grey values); three pixels beside what moves are left out, and in
+        `_far` fifteen more.
         `psnr_face` (dB), `ssim_face`, `face_error`, `full_frame_error` (RMS, 0..1), each with `_copy`: of the portrait shown
         instead; `grain`: texture that the drawing does not have (median absolute second difference, 0..1).
         `cpu_seconds_per_frame`: process time over generated frames.
@@ -81,7 +81,7 @@ def evaluate(
         MissingEngineError, InputError: there is no such checkpoint or figure, or a recording cannot be read.
     """
     from models.emo.evaluation import measures
-    from models.emo.evaluation.takes import clip_borders_of, renderer_of
+    from models.emo.evaluation.takes import clip_frames_of, renderer_of
 
     wanted = sections_for(only)
     renderer = renderer_of(checkpoint, models_dir)
@@ -110,8 +110,8 @@ def evaluate(
     for part in parts:
         tell = within(part)
         if part == "speech":
-            borders = clip_borders_of(checkpoint, models_dir)
-            figures |= measures.measure_speech(renderer, instruments, borders, clips, seconds, steps, tell)
+            clip_frames = clip_frames_of(checkpoint, models_dir)
+            figures |= measures.measure_speech(renderer, instruments, clip_frames, clips, seconds, steps, tell)
         elif part == "speed":
             figures |= measures.measure_speed(renderer, instruments, steps, tell)
         elif part == "drift":

@@ -66,22 +66,18 @@ def changes(pictures: Pictures) -> Array:
     return np.asarray(np.sqrt(np.square(np.diff(light, axis=0)).mean((1, 2))))
 
 
-def seams(change: Array, stride: int, overlap: int = 0, reach: int = 4) -> tuple[float, float, int]:
+def seams(change: Array, clip_frames: int, reach: int = 4) -> tuple[float, float, int]:
     """Change across the borders of clips, and change within clips near them: two sums and how many borders there are.
 
     Args:
         change: (F - 1,), as `changes`.
-        stride: frames from the start of one clip to the start of the next.
-        overlap: frames over which one clip fades into the next; change across is the mean from before to after them.
+        clip_frames: frames from one border to the next.
         reach: so many changes before and after each border stand for change within clips, whatever is being said there.
     """
-    across, near = [], []
-    for before in range(stride - 1, len(change), stride):  # the change into a clip's first frame
-        after = before + overlap + 1
-        if before >= reach and after + reach <= len(change):
-            across.append(float(change[before:after].mean()))
-            near.append(float(np.r_[change[before - reach : before], change[after : after + reach]].mean()))
-    return sum(across), sum(near), len(across)
+    borders = [b for b in range(clip_frames - 1, len(change), clip_frames) if b >= reach and b + reach < len(change)]
+    across = sum(float(change[b]) for b in borders)
+    near = [np.r_[change[b - reach : b], change[b + 1 : b + 1 + reach]].mean() for b in borders]
+    return across, float(np.sum(near)), len(borders)
 
 
 def contrast(pictures: Pictures) -> Array:

@@ -64,18 +64,16 @@ def renderer_of(checkpoint: str, models_dir: Path | None = None) -> Renders:
     return Renderer(checkpoint, models_dir=models_dir)
 
 
-def clip_borders_of(checkpoint: str, models_dir: Path | None = None) -> tuple[int, int]:
-    """Frames from the start of one clip to the next, and how many of them fade into it, as the checkpoint says; 12 and none
-    for the preview."""
+def clip_frames_of(checkpoint: str, models_dir: Path | None = None) -> int:
+    """Frames from one border of clips to the next, as the checkpoint says; 12 for the preview."""
     import json
 
     from models.emo.renderer import checkpoint_folder
 
     if checkpoint == still.NAME:
-        return 12, 0
+        return 12
     index = json.loads((checkpoint_folder(checkpoint, models_dir) / "model_index.json").read_text())
-    overlap = int(index.get("overlap", 0))
-    return int(index.get("clip_frames", 12)) - overlap, overlap
+    return int(index.get("clip_frames", 12))
 
 
 def given_portrait(presenter: Presenter) -> NDArray[np.uint8]:
