@@ -90,23 +90,28 @@ def _write_shards(run: Path, shards: range, size: str) -> None:
 
 @task(name="Train the three stages", persist_result=False)
 def train_stages(run: Path, plan: dict[str, int], size: str) -> Path:
+    import torch
+
     from models.emo import networks
     from models.emo.audio import MelAudioEncoder
     from models.emo.codec import PortraitCodec
     from models.emo.training.checkpoint import assembled, save_checkpoint
+    from models.emo.training.curves import write_curves
     from models.emo.training.plan import Plan
     from models.emo.training.stages import train_stages as train_parts
     from models.emo.training.strips import write_strip
 
     codec = PortraitCodec.from_pretrained(run / "codec").eval()
     encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def look(stage: str, step: int, parts: dict[str, Any], scale: list[float], spread: "Spread") -> None:
         write_strip(assembled(parts, codec, encoder, scale, spread), run / "strips" / f"{stage}-{step:06d}.png")
 
     parts, scale, spread = train_parts(
-        run, Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share), look=look
+        run, Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share), device, look
     )
+    write_curves(run / "log.csv", run / "curves.png")
     folder = run / "checkpoint"
     save_checkpoint(parts, codec, encoder, scale, spread, folder)
     return folder

@@ -129,38 +129,39 @@ def frame_windows(features: Tensor, reach: int = 2) -> Tensor:
     return padded.unfold(0, 2 * reach + 1, 1).transpose(1, 2)
 
 
+IDLE_UNIT = (0.25, 0.2, 0.1, 0.4, 0.3, 0.3, 0.7)
+"""About the spread of each column of `models.idle.IDLE`: all of them are heard equally well."""
+
+
 class AudioProjector(ModelMixin, ConfigMixin):
     """Windows of audio features to cross-attention tokens, and to an embedding that shifts every residual block.
 
-    The second path also carries idle motion (`models.idle`), a weak condition: the sound does not say when to blink.
+    Idle motion (`models.idle`) takes the same two ways, as one more token and as an embedding of its own: the sound does not
+    say when to blink.
     """
 
     @register_to_config
-    def __init__(
-        self,
-        feature_size: int = 170,
-        window: int = 5,
-        token_size: int = 128,
-        embedding_size: int = 384,
-        idle_size: int = len(IDLE),
-    ):
+    def __init__(self, feature_size: int = 170, window: int = 5, token_size: int = 128, embedding_size: int = 384):
         super().__init__()
-        self.tokens = nn.Sequential(nn.Linear(feature_size, token_size), nn.SiLU(), nn.Linear(token_size, token_size))
+        self.tokens = _perceptron(feature_size, token_size)
         self.positions = nn.Parameter(torch.randn(window, token_size) * 0.02)
-        self.embedding = nn.Sequential(
-            nn.Linear(feature_size * window + idle_size, embedding_size),
-            nn.SiLU(),
-            nn.Linear(embedding_size, embedding_size),
-        )
+        self.embedding = _perceptron(feature_size * window, embedding_size)
+        self.idle_token = _perceptron(len(IDLE), token_size)
+        self.idle_embedding = _perceptron(len(IDLE), embedding_size)
 
     def forward(self, windows: Tensor, idle: Tensor) -> tuple[Tensor, Tensor]:
         """
         Args:
             windows: (N, window, feature_size), one row a frame.
-            idle: (N, idle_size).
+            idle: (N, 7), as `models.idle.idle_motion`.
 
         Returns:
-            tokens (N, window, token_size) and embeddings (N, embedding_size).
+            tokens (N, window + 1, token_size) and embeddings (N, embedding_size).
         """
-        flat = torch.cat([windows.flatten(1), idle[:, : self.config.idle_size]], dim=1)
-        return self.tokens(windows) + self.positions, self.embedding(flat)
+        resting = idle / torch.tensor(IDLE_UNIT).to(idle)
+        tokens = torch.cat([self.tokens(windows) + self.positions, self.idle_token(resting)[:, None]], 1)
+        return tokens, self.embedding(windows.flatten(1)) + self.idle_embedding(resting)
+
+
+def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))

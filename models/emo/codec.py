@@ -37,6 +37,10 @@ def windowed_patches(images: Tensor) -> Tensor:
     return patches.transpose(1, 2) * window().reshape(-1).to(images)
 
 
+FAINT = 0.06
+"""Changes of a place whose root mean square is below this are taken for noise, and fade out: a face that moves has ten times
+as much, and what a network predicts where nothing happens is never quite nothing."""
+
 POSE = ("yaw", "pitch", "roll", "shift_x", "shift_y", "body_x", "body_y", "body_roll", "hair_x")
 """What moves a portrait's pixels, fields of `models.avatars.drawing.Pose`: degrees, and fractions of the picture."""
 
@@ -55,22 +59,19 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         appearance_channels: int = 48,
         grid: int = 16,
         pose: tuple[str, ...] = POSE,
-        own_places: int = 0,
-        stilled: bool = False,
+        own_places: int = 48,
     ):
         """
         Args:
             own_places: how many places of the grid have components of their own, such as those of mouth and eyes.
-            stilled: changes are written as if the head had not moved; else where they are seen.
         """
         super().__init__()
         side = 2 * STRIDE
         self.changes = nn.Parameter(torch.randn(latent_channels - 2, 3, side, side) / side)
         self.appearances = nn.Parameter(torch.randn(appearance_channels, 3, side, side) / side)
         self.movements = nn.Parameter(torch.zeros(len(pose), 2, grid, grid))
-        if own_places:
-            self.own = nn.Parameter(torch.randn(own_places, latent_channels - 2, 3 * side * side) / side)
-            self.register_buffer("places", torch.arange(own_places))
+        self.own = nn.Parameter(torch.randn(own_places, latent_channels - 2, 3 * side * side) / side)
+        self.register_buffer("places", torch.arange(own_places))
         self.register_buffer("window", window().contiguous(), persistent=False)
 
     def appearance(self, portrait: Tensor) -> Tensor:
@@ -94,30 +95,23 @@ class PortraitCodec(ModelMixin, ConfigMixin):
 
     def encode(self, frames: Tensor, portrait: Tensor, displacement: Tensor) -> Tensor:
         """Latents of frames whose heads have moved by `displacement` (B, 2, h, w). `portrait` has B rows, or one for all."""
-        if self.config.stilled:
-            change = moved(frames, undoing(displacement, frames.shape[-1])) - portrait
-        else:
-            portrait = portrait.expand(len(frames), -1, -1, -1)
-            change = frames - moved(portrait, enlarged(displacement, frames.shape[-1]))
+        change = moved(frames, undoing(displacement, frames.shape[-1])) - portrait
         latents = self._analyse(change, self.changes)
-        if self.config.own_places:
-            patches = windowed_patches(change)[:, self.places]
-            latents.flatten(2)[:, :, self.places] = torch.einsum("bkd,kcd->bck", patches, self.own)
+        patches = windowed_patches(change)[:, self.places]
+        latents.flatten(2)[:, :, self.places] = torch.einsum("bkd,kcd->bck", patches, self.own)
         return torch.cat([displacement, latents], 1)
 
     def decode(self, latents: Tensor, portrait: Tensor) -> Tensor:
         """Frames (B, 3, H, W). `portrait` has B rows, or one for all."""
-        size = portrait.shape[-1]
-        displacement = enlarged(self.settled(latents[:, :2]), size)
-        if self.config.stilled:
-            return moved(portrait + self._synthesised(latents[:, 2:]), displacement)
-        return moved(portrait.expand(len(latents), -1, -1, -1), displacement) + self._synthesised(latents[:, 2:])
+        displacement = enlarged(self.settled(latents[:, :2]), portrait.shape[-1])
+        changes = latents[:, 2:]
+        energy = changes.square().mean(1, keepdim=True)
+        changes = changes * energy.square() / (energy.square() + FAINT**4)
+        return moved(portrait + self._synthesised(changes), displacement)
 
     def _synthesised(self, latents: Tensor) -> Tensor:
         """Changes (B, 3, H, W) of coefficients (B, C, h, w)."""
         side = 2 * STRIDE
-        if not self.config.own_places:
-            return F.conv_transpose2d(latents, self.changes * self.window, stride=STRIDE, padding=STRIDE // 2)
         shared = latents.flatten(2).clone()
         shared[:, :, self.places] = 0
         change = F.conv_transpose2d(

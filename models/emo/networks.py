@@ -101,9 +101,7 @@ def autoencoder(size: Size) -> AutoencoderKL:
 
 
 def codec(size: Size) -> PortraitCodec:
-    return PortraitCodec(
-        size.latent_channels, size.appearance_channels, size.latent, own_places=size.own_places, stilled=True
-    )
+    return PortraitCodec(size.latent_channels, size.appearance_channels, size.latent, own_places=size.own_places)
 
 
 def networks(size: Size, audio_encoder: MelAudioEncoder) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.autoencoder import AutoencoderCodec
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
+from models.emo.backdrop import kept_backdrop
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import FaceLocator, face_mask
@@ -136,6 +137,9 @@ class EMOPipeline(DiffusionPipeline):
         generator = torch.Generator("cpu").manual_seed(seed)
         picture = self._picture(portrait).to(device)
         appearance = self.codec.appearance(picture)
+        if head_speed is None:
+            head_speed = config.head_speed
+        kept = torch.from_numpy(kept_backdrop(_pictures(picture)[0], face, head_speed)).to(device)
         mask = face_mask(face, config.image_size).to(device)
         side, channels = appearance.shape[-1], len(config.latent_scale)
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
@@ -149,10 +153,12 @@ class EMOPipeline(DiffusionPipeline):
 
         features = self.audio_encoder.encode(torch.from_numpy(samples.copy()).to(device), frames)
         windows = frame_windows(features)
-        speed = torch.full(
-            (1, config.clip_frames), config.head_speed if head_speed is None else head_speed, device=device
-        )
+        speed = torch.full((1, config.clip_frames), head_speed, device=device)
         steps = num_inference_steps or config.steps
+
+        # One noise for all frames: what the model leaves to chance stays as it is, instead of flickering.
+        noise = torch.randn((1, channels, 1, side, side), generator=generator).to(device)
+        noise = noise.expand(-1, -1, config.clip_frames, -1, -1)
 
         past: Tensor | None = None
         for start in range(0, frames, config.clip_frames):
@@ -166,12 +172,11 @@ class EMOPipeline(DiffusionPipeline):
                 shown = appearance.expand(config.motion_frames, -1, -1, -1)
                 conditioning.motion = read_motion(self.reference_net.read(torch.cat([past, shown], 1)), 1)
             self.backbone.attend_to(conditioning)
-            noise = torch.randn((1, channels, config.clip_frames, side, side), generator=generator).to(device)
             clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
             past = clip[-config.motion_frames :]
             count = min(config.clip_frames, frames - start)
             decoded = self.codec.decode(clip[:count] * scale, picture)
-            yield ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+            yield _pictures(torch.lerp(decoded, picture, kept))
             if callback_on_clip_end is not None:
                 callback_on_clip_end(start + count)
 
@@ -203,3 +208,8 @@ class EMOPipeline(DiffusionPipeline):
         if picture.shape[-1] != size:
             picture = F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
         return picture
+
+
+def _pictures(frames: Tensor) -> NDArray[np.uint8]:
+    """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) uint8."""
+    return ((frames.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -59,7 +59,8 @@ def evaluate(
         `blink_correlation`: lids against the idle motion that was asked for.
         `seam_ratio`: change across clip borders over change within clips, within four frames of them.
         `background_noise_ratio`: frame-to-frame noise of still background of encoded clips, over that of the encoded truth
-        (`background_noise`, `background_noise_truth` in grey values).
+        (`background_noise`, `background_noise_truth` in grey values); three pixels beside what moves are left out, and in
+        `_far` fifteen more.
         `psnr_face` (dB), `ssim_face`, `face_error`, `full_frame_error` (RMS, 0..1), each with `_copy`: of the portrait shown
         instead; `grain`: texture that the drawing does not have (median absolute second difference, 0..1).
         `cpu_seconds_per_frame`: process time over generated frames.

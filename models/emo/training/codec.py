@@ -97,8 +97,7 @@ def _components(
         "changes": leading_components(change, size.latent_channels - 2).view(shape),
         "appearances": leading_components(still, size.appearance_channels).view(shape),
     }
-    if size.own_places:
-        found["places"], found["own"] = _own_components(torch.cat(seen), size.own_places, size.latent_channels - 2)
+    found["places"], found["own"] = _own_components(torch.cat(seen), size.own_places, size.latent_channels - 2)
     return found
 
 

@@ -21,9 +21,9 @@ class Plan:
     crop_steps: int = 700
     gate_after: int = 700
     """Crop steps before training is stopped if it ignores the sound."""
-    image_steps: int = 800
-    video_steps: int = 1200
-    speed_steps: int = 120
+    image_steps: int = 600
+    video_steps: int = 800
+    speed_steps: int = 100
 
 
 FROM_VIDEOS = Plan(

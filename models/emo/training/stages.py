@@ -27,10 +27,16 @@ from models.emo.training.codec import fill
 from models.emo.training.plan import CLIP_FRAMES, MOTION_FRAMES, SCENE_FRAMES, SHARD_SCENES, Plan
 from models.emo.training.scenes import Scenes
 from models.emo.training.stage import Stage, mixed_precision
+from models.idle import IDLE
 
 GATE = 0.3
 """By how much the correlation of mouths with their own sound must exceed that with another's, at the end of the crops."""
 
+
+BLINKS = 8.0
+"""By how much a moment with closed eyes is likelier to be taken than another, less one."""
+EYE_CROPS = 0.35
+"""Share of the crops that are around eyes rather than mouths."""
 
 LOOK_EVERY = 250
 """Steps between two sample strips."""
@@ -84,17 +90,32 @@ class Batch:
         return Batch(**{name: tensor if tensor is None else tensor.to(device) for name, tensor in tensors.items()})
 
 
+def eyes_of(face: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Where eyes and brows are in a face region, fractions of the picture."""
+    left, top, right, bottom = face
+    return left, top + 0.2 * (bottom - top), right, top + 0.6 * (bottom - top)
+
+
 def batch_of(
     scenes: Scenes, rng: np.random.Generator, scale: Tensor, spread: Spread, size: networks.Size, kind: str
 ) -> Batch:
-    """`kind`: crop (8 x 8 tokens around the mouth), image (4 frames without order), video (12 frames in order)."""
-    count = {"crop": 14, "image": 7, "video": 3}[kind]
+    """`kind`: mouth and crop (8 x 8 tokens around mouths; around mouths and eyes), image (4 frames without order), video (12
+    frames in order).
+
+    Blinks are rare and short: moments with closed eyes are taken more often than they come, if only a little where whole clips
+    are taken.
+    """
+    count = {"mouth": 14, "crop": 14, "image": 7, "video": 3}[kind]
     rows = scenes.take(rng.integers(0, len(scenes), count))
+    shut = rows["idle"][..., IDLE.index("blink")].double().numpy()  # (count, SCENE_FRAMES)
     if kind == "video":
-        starts = rng.integers(0, SCENE_FRAMES - CLIP_FRAMES - MOTION_FRAMES + 1, count) + MOTION_FRAMES
+        after = np.arange(SCENE_FRAMES - CLIP_FRAMES - MOTION_FRAMES + 1) + MOTION_FRAMES
+        within = np.stack([shut[:, s : s + CLIP_FRAMES].max(1) for s in after], 1)
+        starts = [rng.choice(after, p=share / share.sum()) for share in 1 + BLINKS * within]
         frames = np.stack([np.arange(s, s + CLIP_FRAMES) for s in starts])
     else:
-        frames = np.stack([rng.choice(SCENE_FRAMES, 4, replace=False) for _ in range(count)])
+        shares = 1 + BLINKS * shut
+        frames = np.stack([rng.choice(SCENE_FRAMES, 4, replace=False, p=share / share.sum()) for share in shares])
     pick = lambda key, index: torch.stack([rows[key][i][index[i]] for i in range(count)]).float()  # noqa: E731
     portrait = rows["portrait"].float()
     still = torch.zeros_like(rows["latents"][:, 0]).float()  # what `PortraitCodec.still` gives
@@ -109,14 +130,16 @@ def batch_of(
     spreads = spread.map(rows["face"], side)
     weight = torch.ones(count, 1, 1, side, side)
     for i in range(count):
-        left, top, right, bottom = rows["face"][i].tolist()
-        fill(weight[i, 0, 0], (left, top, right, bottom), 2.0)
-        fill(weight[i, 0, 0], (left, top + 0.2 * (bottom - top), right, top + 0.6 * (bottom - top)), 4.0)  # eyes, brows
+        face = tuple(rows["face"][i].tolist())
+        fill(weight[i, 0, 0], face, 2.0)
+        fill(weight[i, 0, 0], eyes_of(face), 4.0)
         fill(weight[i, 0, 0], tuple(rows["mouth"][i].tolist()), 8.0)
-    if kind == "crop":
+    if kind in ("mouth", "crop"):
         half, pixels = side // 2, size.image // side
-        left = np.clip([int((m[0] + m[2]) / 2 * side) - half // 2 for m in rows["mouth"].tolist()], 0, side - half)
-        top = np.clip([int((m[1] + m[3]) / 2 * side) - half // 2 for m in rows["mouth"].tolist()], 0, side - half)
+        on_eyes = rng.random(count) < (EYE_CROPS if kind == "crop" else 0.0)
+        boxes = np.where(on_eyes[:, None], [eyes_of(face) for face in rows["face"].tolist()], rows["mouth"].numpy())
+        left = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2 * side).astype(int) - half // 2, 0, side - half)
+        top = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2 * side).astype(int) - half // 2, 0, side - half)
         left = np.clip(left + rng.integers(-1, 2, count), 0, side - half)
         top = np.clip(top + rng.integers(-1, 2, count), 0, side - half)
 
@@ -180,21 +203,31 @@ def predict(
 
 
 def step_loss(parts: nn.ModuleDict, scheduler: object, batch: Batch, rng: np.random.Generator, kind: str) -> Tensor:
-    """Weighted squared error of the latents at random noise levels: most of them high, where the mouth must be heard and where
-    sampling in few steps spends its time."""
+    """Weighted squared error of the latents at random noise levels: many of them pure noise, from which one step samples and in
+    which only sound and idle motion tell what is to be seen.
+
+    Errors are divided by the spread that is left open at their place, so that what is nearly still learns to keep still.
+    """
     count = batch.latents.shape[0]
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    high = rng.random(count) < 0.6
-    u = np.where(high, rng.uniform(0.85, 1.0, count), 1 / (1 + np.exp(-rng.normal(0.4, 1.2, count))))
+    draw = rng.random(count)
+    u = np.where(draw < 0.6, rng.uniform(0.85, 1.0, count), 1 / (1 + np.exp(-rng.normal(0.4, 1.2, count))))
+    u = np.where(draw < 0.35, 1.0, u)
     timestep = torch.from_numpy((u * 999).astype(np.int64)).to(batch.latents.device)
     a, b = signal_and_noise(scheduler, timestep)
-    x_t = a * batch.latents + b * torch.randn(batch.latents.shape, generator=noise).to(batch.latents)
+    added = torch.randn(batch.latents.shape, generator=noise)
+    # As `EMOPipeline` begins. Where something of the latents is left, frames must differ in noise too, or their differences
+    # would show the mouth.
+    alike = torch.from_numpy(draw < 0.35).view(-1, 1, 1, 1, 1)
+    added = torch.where(alike, added[:, :, :1], added).to(batch.latents)
+    x_t = a * batch.latents + b * added
 
     kept = torch.from_numpy((rng.random((count, 1, 1, 1)) > 0.1).astype(np.float32)).to(batch.windows)
     heard = replace(batch, windows=batch.windows * kept)
-    drift = None if rng.random() < 0.3 else float(rng.uniform(0, 0.3))  # no motion frames: how a first clip begins
+    drift = None if rng.random() < 0.15 else float(rng.uniform(0, 0.1))  # no motion frames: how a first clip begins
     predicted = predict(parts, scheduler, heard, x_t, timestep, kind, drift, noise)
-    error = (predicted - batch.latents).square() * batch.weight / batch.weight.mean()
+    weight = batch.weight / batch.spread.clamp(min=0.1)
+    error = (predicted - batch.latents).square() * weight / weight.mean()
     return (error.mean((1, 2, 3, 4)) / b.flatten().clamp(min=0.25)).mean()
 
 
@@ -207,13 +240,13 @@ class AudioGate:
 
     def __init__(self, scenes: Scenes, scale: Tensor, spread: Spread, size: networks.Size, device: torch.device):
         rng = np.random.default_rng(9)
-        batches = [batch_of(scenes, rng, scale, spread, size, "crop").to(device) for _ in range(24)]
+        batches = [batch_of(scenes, rng, scale, spread, size, "mouth").to(device) for _ in range(24)]
         crops = torch.cat([self._flat(batch.latents) for batch in batches])
         openings = torch.cat([batch.opening.flatten() for batch in batches])
         self.mean, self.offset = crops.mean(0), openings.mean()
         gram = (crops - self.mean) @ (crops - self.mean).T + 100.0 * torch.eye(len(crops), device=device)
         self.weights = (crops - self.mean).T @ torch.linalg.solve(gram, openings - self.offset)
-        self.held = [batch_of(scenes, rng, scale, spread, size, "crop").to(device) for _ in range(6)]
+        self.held = [batch_of(scenes, rng, scale, spread, size, "mouth").to(device) for _ in range(6)]
 
     @staticmethod
     def _flat(latents: Tensor) -> Tensor:
@@ -245,18 +278,23 @@ def train_stages(
     progress: Callable[[str, float], None] | None = None,
     device: torch.device | str = "cpu",
     look: Look | None = None,
+    compiler: str | None = None,
 ) -> tuple[dict[str, Any], list[float], Spread]:
     """The three stages, on the shards that `write_shards` has made or is making.
 
     Args:
         progress: is told the stage and its share done.
         look: is shown the networks every `LOOK_EVERY` steps.
+        compiler: backend of `torch.compile` for reference net and backbone; None: "inductor" on CUDA, none on a CPU.
     """
     device = torch.device(device)
     torch.manual_seed(2)
     built = networks.networks(size, encoder)
     scheduler = built.pop("scheduler")
     parts = nn.ModuleDict(built).to(device)
+    if backend := compiler or ("inductor" if device.type == "cuda" else None):
+        for name in ("reference_net", "backbone"):
+            parts[name].compile(backend=backend)
     scenes = Scenes(run, plan.scenes)
     while len(scenes) < min(plan.scenes, 4 * SHARD_SCENES):
         time.sleep(2)

@@ -22,6 +22,7 @@ def write_strip(pipeline: EMOPipeline, path: Path) -> None:
     first = round(0.3 * fps)  # after the silence at the start
     samples = scene.utterance.samples[first * SAMPLE_RATE // fps :]
     idle = scene.idle[first : first + FRAMES]
+    pipeline.to(pipeline.backbone.device)
     made = pipeline(
         draw(scene.presenter, Pose(), size), samples, scene.face, FRAMES, head_speed=scene.speed, idle=idle, seed=0
     ).frames

@@ -24,7 +24,7 @@ def codec() -> AutoencoderCodec:
 @torch.no_grad()
 def test_it_answers_as_the_starters_codec_does(codec: AutoencoderCodec) -> None:
     portrait = torch.rand(1, 3, 64, 64) * 2 - 1
-    starters = PortraitCodec(4, 8, 4)
+    starters = PortraitCodec(4, 8, 4, own_places=6)
     for each, side, appearance in ((codec, 8, 0), (starters, 4, 8)):
         assert each.stride == 64 // side
         assert each.still(portrait).shape == (1, 4, side, side)

@@ -14,6 +14,7 @@ from models.emo.codec import POSE, PortraitCodec, enlarged, moved, window, windo
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
 from models.emo.pipeline import EMOPipeline
+from models.idle import IDLE
 
 FACE = (0.25, 0.2, 0.75, 0.8)
 
@@ -78,6 +79,29 @@ def test_a_saved_pipeline_generates_the_same(pipeline, portrait, voice, tmp_path
     assert np.abs(loaded(portrait, voice, FACE, 14).frames - expected).max() <= 1
 
 
+def test_what_is_left_to_chance_does_not_flicker(pipeline, portrait):
+    """In silence, with nothing to do, frames differ by what their place in the clip does, and clips not at all."""
+    pipeline = tiny_pipeline()
+    for module in pipeline.backbone.modules():  # as image models: no place in time, no motion frames
+        if hasattr(module, "proj_out") and hasattr(module, "transformer_blocks") and hasattr(module, "in_channels"):
+            torch.nn.init.zeros_(module.proj_out.weight)
+            torch.nn.init.zeros_(module.proj_out.bias)
+    frames = pipeline(portrait, np.zeros(16_000, np.float32), FACE, 20, idle=np.zeros((20, 7), np.float32)).frames
+    assert np.abs(frames.astype(int) - frames[:1]).max() <= 1
+
+
+@pytest.mark.parametrize("column", range(len(IDLE)))
+def test_idle_motion_is_heard_beside_the_sound(pipeline, column):
+    windows, idle = torch.randn(3, 5, pipeline.audio_encoder.feature_size), torch.zeros(3, len(IDLE))
+    tokens, embedding = pipeline.audio_projector(windows, idle)
+    idle[1, column] = 1.0
+    others, changed = pipeline.audio_projector(windows, idle)
+    assert tokens.shape == (3, 6, networks.TINY.tokens)
+    for before, after in ((tokens, others), (embedding, changed)):
+        assert torch.equal(before[0], after[0])
+        assert not torch.allclose(before[1], after[1], atol=1e-4)
+
+
 def test_a_portrait_that_is_not_square_is_refused(pipeline, voice):
     with pytest.raises(ValueError, match="side"):
         pipeline(np.zeros((64, 48, 3), np.uint8), voice, FACE, 4)
@@ -91,7 +115,7 @@ def backbone_output(pipeline, **changes):
     reference = pipeline.reference_net.read(rand(1, channels + size.appearance_channels, side, side))
     inputs = {
         "sample": rand(1, channels + size.appearance_channels, 12, side, side),
-        "tokens": rand(12, 5, size.tokens),
+        "tokens": rand(12, 6, size.tokens),
         "face": pipeline.face_locator(face_mask(FACE, size.image)),
         "embedding": rand(12, 4 * size.blocks[0]),
         "speed": pipeline.speed_layers(torch.full((1, 12), 5.0)),
@@ -114,7 +138,7 @@ def test_everything_that_conditions_the_backbone_changes_its_output(pipeline):
         for name, value in pipeline.reference_net.features.items()
     }
     for change in (
-        {"tokens": torch.randn(12, 5, size.tokens)},
+        {"tokens": torch.randn(12, 6, size.tokens)},
         {"face": pipeline.face_locator(face_mask((0.0, 0.0, 0.4, 0.4), size.image))},
         {"embedding": torch.zeros(12, 4 * size.blocks[0])},
         {"speed": pipeline.speed_layers(torch.full((1, 12), 25.0))},
@@ -145,6 +169,16 @@ def test_the_codec_keeps_a_portrait_exactly_where_nothing_changes(pipeline):
     assert torch.allclose(pipeline.codec.decode(torch.zeros_like(latents), portrait), portrait, atol=1e-4)
 
 
+def test_the_codec_takes_faint_changes_for_noise(pipeline):
+    portrait = torch.rand(1, 3, 64, 64) * 2 - 1
+    latents = torch.zeros(1, networks.TINY.latent_channels, 4, 4)
+    for size, kept in ((0.01, 0.01), (1.0, 0.99)):
+        latents[:, 2:] = size
+        change = (pipeline.codec.decode(latents, portrait) - portrait).norm()
+        full = pipeline.codec._synthesised(latents[:, 2:]).norm()
+        assert (change / full < kept) if size < 0.1 else (change / full > kept)
+
+
 def test_the_codec_moves_pixels_by_hundredths_of_the_side():
     portrait = torch.zeros(1, 3, 100, 100)
     portrait[..., 50, 40] = 1.0
@@ -161,11 +195,10 @@ def test_a_displacement_settles_on_what_a_head_can_do():
     assert codec.settled(noise).norm() < noise.norm()
 
 
-@pytest.mark.parametrize("stilled", [False, True])
-def test_places_with_components_of_their_own_hold_more(stilled):
+def test_places_with_components_of_their_own_hold_more():
     """Frames whose changes are all of one kind in one place come back from the place's own component, and only there."""
     torch.manual_seed(0)
-    codec = PortraitCodec(4, 8, 4, own_places=1, stilled=stilled)
+    codec = PortraitCodec(4, 8, 4, own_places=1)
     codec.requires_grad_(False)
     codec.places[0] = 5  # second row, second column: pixels 8 to 40
     change = torch.zeros(1, 3, 64, 64)

@@ -1,5 +1,7 @@
 """Training runs end to end, can be killed anywhere, and its data is the same every time. All at a size that learns nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,12 @@ from models.emo.pipeline import EMOPipeline
 from models.emo.training import hearing, stage
 from models.emo.training.checkpoint import assembled, save_checkpoint
 from models.emo.training.codec import train_codec
+from models.emo.training.curves import write_curves
 from models.emo.training.plan import Plan
-from models.emo.training.scenes import write_shards
-from models.emo.training.stages import train_stages
+from models.emo.training.scenes import Scenes, write_shards
+from models.emo.training.stages import batch_of, latent_statistics, train_stages
 from models.emo.training.strips import write_strip
+from models.idle import IDLE
 
 PLAN = Plan(
     utterances=4,
@@ -81,6 +85,13 @@ def test_the_log_counts_cpu_seconds_of_every_stage(run):
     assert {line.split(",")[0] for line in lines[1:]} == {"audio", "codec", "crop", "image", "video", "speed"}
 
 
+def test_the_log_can_be_seen_as_curves(run, tmp_path):
+    write_curves(run / "log.csv", tmp_path / "new" / "curves.png")
+    picture = np.asarray(Image.open(tmp_path / "new" / "curves.png").convert("L"))
+    assert picture.shape[1] > 4 * picture.shape[0]
+    assert picture.std() > 5
+
+
 def test_training_that_was_killed_ends_with_the_weights_of_training_that_was_not(run, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "SAVE_EVERY", 0.0)
     (tmp_path / "speech").symlink_to(run / "speech")
@@ -91,6 +102,29 @@ def test_training_that_was_killed_ends_with_the_weights_of_training_that_was_not
     straight.load_state_dict(_weights(run / "audio.pt", "audio_encoder."))
     for (name, one), two in zip(resumed.state_dict().items(), straight.state_dict().values(), strict=True):
         assert torch.equal(one, two), name
+
+
+def test_moments_with_closed_eyes_are_taken_more_often_than_they_come(run):
+    scenes = Scenes(run, PLAN.scenes)
+    scale, spread = latent_statistics(scenes)
+    rng = np.random.default_rng(0)
+    blink = IDLE.index("blink")
+    everywhere = scenes.take(np.arange(len(scenes)))["idle"][..., blink].float().mean().item()
+    for kind in ("crop", "image"):
+        batches = [batch_of(scenes, rng, torch.tensor(scale), spread, networks.TINY, kind) for _ in range(12)]
+        assert np.mean([batch.idle[..., blink].mean().item() for batch in batches]) > 1.3 * everywhere, kind
+
+
+def test_compiled_networks_learn_what_they_learn_otherwise(run, tmp_path):
+    (tmp_path / "scenes").symlink_to(run / "scenes")
+    plan = replace(PLAN, crop_steps=1, image_steps=1, video_steps=1, speed_steps=0)
+    encoder = MelAudioEncoder()
+    straight, _, _ = train_stages(tmp_path, plan, encoder, networks.TINY)
+    for path in tmp_path.glob("*.pt"):
+        path.unlink()
+    compiled, _, _ = train_stages(tmp_path, plan, encoder, networks.TINY, compiler="eager")
+    for one, two in zip(straight["backbone"].parameters(), compiled["backbone"].parameters(), strict=True):
+        assert torch.allclose(one, two, atol=1e-3)
 
 
 def _weights(path, prefix):
