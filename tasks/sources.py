@@ -97,8 +97,8 @@ def read_source(request: ProductionRequest) -> Source:
         raise InputError(f"{path} does not exist; check the path.")
     source = _read_script(path, request) if _is_script(path) else _read_recording(path, request)
     check_engines(request, source)
-    check_languages(request, source)
     check_speech(request, source)
+    check_languages(request, source)
     if request.out is not None:
         check_out(Path(request.out))
     check_cast(request, source)
