@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows import cli_captions, cli_catalog, cli_localize, cli_models
+from flows import cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
 from media.errors import InputError, PortrayalError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_captions.app, name="captions")
 app.add_typer(cli_catalog.app, name="catalog")
+app.add_typer(cli_diarization.app, name="diarization")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_localize.app, name="localize")
 

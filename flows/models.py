@@ -10,7 +10,7 @@ from tasks import workspace
 from tasks.progress import note, stage
 
 if TYPE_CHECKING:
-    from models.emo.evaluation import Recording
+    from models.speech.annotated import Recording
 
 EVALUATION_STAGE = "Evaluate the checkpoint"
 SHEETS_STAGE = "Draw the contact sheets"
@@ -58,7 +58,8 @@ def evaluate(
         MissingEngineError, InputError: there is no such checkpoint, figure or folder of recordings.
     """
     from models.emo.evaluation import evaluate as measure
-    from models.emo.evaluation import recordings_in, sections_for
+    from models.emo.evaluation import sections_for
+    from models.speech.annotated import recordings_in
 
     wanted = sections_for(only)
     _require(checkpoint)
@@ -98,7 +99,7 @@ def _require(checkpoint: str) -> None:
 
 def _telephone_call(*, needed: bool) -> "tuple[Recording, ...]":
     from flows.demo import telephone_conversation
-    from models.emo.evaluation import Recording
+    from models.speech.annotated import Recording
 
     if not needed:
         return ()

@@ -12,9 +12,9 @@ from typing import Any
 
 from models.emo.corpus import HELD_OUT_LANGUAGE
 from models.emo.evaluation.bars import BARS, SECTIONS, judged, sections_for
-from models.emo.evaluation.recordings import Recording, recordings_in
+from models.speech.annotated import Recording
 
-__all__ = ["BARS", "SECTIONS", "Recording", "evaluate", "judged", "recordings_in", "sections_for"]
+__all__ = ["BARS", "SECTIONS", "evaluate", "judged", "sections_for"]
 
 _SHARES = {"fit": 0.06, "speech": 0.38, "speed": 0.26, "drift": 0.16, "voice": 0.08, "work": 0.06}
 """Of the time, about."""

@@ -56,7 +56,7 @@ from models.emo.evaluation.pictures import (
     within,
 )
 from models.emo.evaluation.reading import BLINK, Reader, Reading, opening, visemes_of
-from models.emo.evaluation.recordings import SILENCE, SPEECH, Recording, auc, heard, labelled, movement, voiced
+from models.emo.evaluation.recordings import SILENCE, SPEECH, auc, heard, labelled, movement, voiced
 from models.emo.evaluation.speech import (
     against_others,
     closed_share,
@@ -69,6 +69,7 @@ from models.emo.evaluation.speech import (
 from models.emo.evaluation.takes import Renders, generated, given_portrait
 from models.emo.evaluation.work import measure_work
 from models.idle import IDLE
+from models.speech.annotated import Recording
 
 Figures = dict[str, Any]
 Progress = Callable[[float], None]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,10 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from scipy.stats import rankdata
 
 from media.audio import read_audio
-from media.errors import InputError
 from media.rttm import read_rttm
 from models.emo.corpus import SAMPLE_RATE
 from models.emo.evaluation.head import Array
+from models.speech.annotated import Recording
 from models.speech.protocols import Phoneme
 
 LONGEST = 60.0
@@ -25,27 +24,6 @@ QUIET, LOUD = 30.0, 20.0
 """Decibels below the loud parts of a recording: silence is at least the first, speech at most the second."""
 
 SPEECH, SILENCE, UNCLEAR = 1, 0, -1
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A recording of people who speak, and an annotation of who speaks when (RTTM)."""
-
-    sound: Path
-    annotation: Path
-
-
-def recordings_in(folder: Path) -> list[Recording]:
-    """Every .wav or .flac of a folder with an .rttm of the same name.
-
-    Raises:
-        InputError: there is none.
-    """
-    sounds = sorted(path for path in folder.glob("*") if path.suffix in (".wav", ".flac"))
-    found = [Recording(path, path.with_suffix(".rttm")) for path in sounds if path.with_suffix(".rttm").is_file()]
-    if not found:
-        raise InputError(f"{folder}: no recording with an annotation; put NAME.wav or NAME.flac and NAME.rttm there.")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

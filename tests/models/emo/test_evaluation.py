@@ -26,6 +26,7 @@ from models.emo.evaluation.pictures import changes, psnr, seams, ssim, still_bac
 from models.emo.evaluation.reading import ANGLES, BLINK, UNCLEAR, VISEMES, opening, visemes_of
 from models.emo.evaluation.sheets import speaking_sheet, write_sheets
 from models.emo.evaluation.work import measure_work
+from models.speech.annotated import recordings_in
 from models.still import StillRenderer
 
 SIZE = 128
@@ -266,9 +267,9 @@ def test_speech_must_be_annotated_and_loud_and_silence_neither():
 def test_a_folder_without_annotated_recordings_is_refused(tmp_path):
     (tmp_path / "talk.wav").touch()
     with pytest.raises(InputError, match="no recording with an annotation"):
-        recordings.recordings_in(tmp_path)
+        recordings_in(tmp_path)
     (tmp_path / "talk.rttm").touch()
-    assert [one.sound.name for one in recordings.recordings_in(tmp_path)] == ["talk.wav"]
+    assert [one.sound.name for one in recordings_in(tmp_path)] == ["talk.wav"]
 
 
 def test_bars_say_what_is_met_and_what_could_not_be_measured():

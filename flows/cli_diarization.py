@@ -1,0 +1,111 @@
+"""`portrayal diarization`: who speaks when, as a file that people can correct, and how well an engine tells."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Say who speaks when in recordings, and measure how well.", no_args_is_help=True)
+
+Engine = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="Diarization engine. Default: the best there is.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+
+
+@app.command()
+def run(
+    recording: Annotated[Path, typer.Argument(help="A recording (.wav .mp3 .m4a .mp4 ...).")],
+    out: Annotated[Path, typer.Option(help="RTTM file to write.")],
+    engine: Engine = "auto",
+    speakers: Annotated[int | None, typer.Option(min=1, max=32, help="How many speakers it has.")] = None,
+    min_speakers: Annotated[int | None, typer.Option(min=1, max=32, help="At least so many.")] = None,
+    max_speakers: Annotated[int | None, typer.Option(min=1, max=32, help="At most so many.")] = None,
+    json: Json = False,
+) -> None:
+    """Write who speaks when as RTTM, to be corrected by hand and given to `produce --rttm`."""
+    from flows.console import print_json, progress_on_stderr
+    from media.atomic import whole_file
+    from media.audio import read_audio
+    from media.dialogue import Turn
+    from media.errors import InputError
+    from media.rttm import write_rttm
+    from models.speech.engines import diarizer
+    from tasks.progress import stage
+
+    if not recording.is_file():
+        raise InputError(f"{recording} does not exist; check the path.")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}; make it first.")
+    chosen = diarizer(engine)
+    with progress_on_stderr(show=not json), stage("Listen to the recording", 1.0) as advance:
+        found = chosen.diarize(
+            read_audio(recording, 16_000),
+            16_000,
+            speakers=speakers,
+            min_speakers=min_speakers,
+            max_speakers=max_speakers,
+            progress=advance,
+        )
+    if not found.turns:
+        raise InputError(f"{recording}: no speech was heard in it; check the file.")
+    turns = [Turn(turn.speaker, "", turn.start, turn.end) for turn in found.turns]
+    with whole_file(out) as draft:
+        draft.write_text(write_rttm(turns, recording.stem), encoding="utf-8")
+    count = len({turn.speaker for turn in turns})
+    if json:
+        print_json(
+            {
+                "file": str(out),
+                "engine": chosen.name,
+                "version": chosen.version,
+                "speakers": count,
+                "turns": len(turns),
+                "note": found.note,
+            }
+        )
+    else:
+        print(f"{out}: {len(turns)} turns of {count} speakers, by {chosen.name}. {found.note}".rstrip())
+
+
+@app.command()
+def benchmark(
+    folder: Annotated[Path, typer.Argument(help="Folder of NAME.wav or NAME.flac with NAME.rttm.")],
+    engine: Engine = "auto",
+    told: Annotated[bool, typer.Option("--told", help="Tell the engine how many speakers there are.")] = False,
+    json: Json = False,
+) -> None:
+    """Print an engine's diarization error rate, speaker counts and speed on recordings whose speakers are known."""
+    from flows.console import print_json, print_table, progress_on_stderr
+    from models.speech.annotated import recordings_in
+    from models.speech.diarization_benchmark import COLLAR
+    from models.speech.diarization_benchmark import benchmark as scores_of
+    from models.speech.engines import diarizer
+    from tasks.progress import stage
+
+    chosen = diarizer(engine)
+    recordings = recordings_in(folder)
+    with progress_on_stderr(show=not json), stage("Listen to the recordings", 1.0) as advance:
+        scores = list(scores_of(chosen, recordings, told=told, progress=advance))
+    if json:
+        from dataclasses import asdict
+
+        document = {"engine": chosen.name, "version": chosen.version, "told": told, "collar": COLLAR}
+        print_json(document | {"recordings": [asdict(score) for score in scores]})
+        return
+    print_table(
+        f"{chosen.name} ({chosen.version}){', told how many speakers there are' if told else ''}",
+        ("Recording", "Seconds", "Speakers", "Found", "Error rate", f"with ±{COLLAR} s", "x real time"),
+        [
+            (
+                score.recording,
+                f"{score.seconds:.1f}",
+                str(score.speakers),
+                str(score.speakers_found),
+                f"{score.error_rate:.1%}",
+                f"{score.error_rate_with_collar:.1%}",
+                f"{score.times_real_time:.0f}",
+            )
+            for score in scores
+        ],
+    )
