@@ -69,12 +69,14 @@ def schedule(
         gap: milliseconds between two cues at least.
         until: the end of the video, in milliseconds. Where it can be helped the last cue can be read by then.
     """
+    if not parts:
+        return []
     count = len(parts)
     # Where more is said at once than can be shown, everything moves back.
     base = list(accumulate((part.start for part in parts), lambda before, start: max(start, before + gap + _FLOOR)))
     following = [*base[1:], math.inf]
     tight = [room - gap - place < part.needs for part, place, room in zip(parts, base, following, strict=True)]
-    tight[-1:] = [until is not None and bool(base) and until - base[-1] < parts[-1].needs]
+    tight[-1:] = [until is not None and until - base[-1] < parts[-1].needs]
     moving = _moving_cost(_SHIFTS / 1000)
     future: list[Any] = [None] * count + [0.0]
     choice: list[Any] = [None] * count

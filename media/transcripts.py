@@ -94,6 +94,7 @@ def clean_marks(text: str) -> str:
     (`&Chicago`), spellings (`~TV`), foreign words (`<Spanish hola>`) and alternatives (`{yeah / yes}`: the first) keep
     their words.
     """
+    text = tidy(text)
     text = _BRACED.sub(lambda match: f" {match[1].partition('/')[0]} " if "/" in match[1] else " ", text)
     text = _ANGLED.sub(_angled, _SOUND.sub(" ", text))
     text = re.sub(r"\(\(|\)\)|={2,}", " ", text)

@@ -328,6 +328,8 @@ def test_the_short_demo_makes_both_videos_and_says_how_good_the_diarization_is(
     assert {path.name for path in (tmp_path / "out").glob("*.json")} == {
         "production.json",
         "telephone-call.production.json",
+        "launch.en.json",
+        "telephone-call.en.json",
     }
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from media.dialogue import Turn, tidy
@@ -201,6 +201,7 @@ def test_no_text_raises_anything_but_the_projects_own_error(text, suffix):
 
 @settings(max_examples=200, deadline=None)
 @given(marks)
+@example("%uh\x1b")
 def test_a_cleaned_text_is_one_tidy_line(text):
     clean = clean_marks(text)
     assert clean == tidy(clean)
