@@ -26,11 +26,13 @@ def run(
     """Write who speaks when as RTTM, to be corrected by hand and given to `produce --rttm`."""
     from flows.console import print_json, progress_on_stderr
     from media.atomic import whole_file
-    from media.audio import read_audio
+    from media.audio import audio_blocks
     from media.dialogue import Turn
     from media.errors import InputError
+    from media.long_sound import LongSound
     from media.rttm import write_rttm
     from models.speech.engines import diarizer
+    from tasks import workspace
     from tasks.progress import stage
 
     if not recording.is_file():
@@ -38,9 +40,15 @@ def run(
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.parent}; make it first.")
     chosen = diarizer(engine)
-    with progress_on_stderr(show=not json), stage("Listen to the recording", 1.0) as advance:
+    with (
+        progress_on_stderr(show=not json),
+        stage("Listen to the recording", 1.0) as advance,
+        LongSound(workspace.scratch()) as sound,
+    ):
+        for block in audio_blocks(recording, 16_000):
+            sound.append(block)
         found = chosen.diarize(
-            read_audio(recording, 16_000),
+            sound,
             16_000,
             speakers=speakers,
             min_speakers=min_speakers,
