@@ -122,7 +122,7 @@ def check_speech(request: ProductionRequest, source: "Source") -> None:
     if source.script is None:
         for option, given in (("--voice", request.voices), ("--lexicon", request.lexicon)):
             if given:
-                raise InputError(f"{option}: {source.path} is a recording, which keeps its own voices; leave it out.")
+                raise InputError(f"{option}: {source.path} is a recording, and this is for scripts only; leave it out.")
         return
     wishes = voice_wishes(request, source.script)
     lexicon = lexicon_of(request)

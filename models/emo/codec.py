@@ -38,8 +38,8 @@ def windowed_patches(images: Tensor) -> Tensor:
 
 
 FAINT = 0.06
-"""Changes of a place whose root mean square is below this are taken for noise, and fade out: a face that moves has ten times
-as much, and what a network predicts where nothing happens is never quite nothing."""
+"""Changes of a place whose root mean square is below this are taken for noise, and fade out: mouths and
+eyes that move have several times as much, and what a network predicts where nothing happens is never quite nothing."""
 
 POSE = ("yaw", "pitch", "roll", "shift_x", "shift_y", "body_x", "body_y", "body_roll", "hair_x")
 """What moves a portrait's pixels, fields of `models.avatars.drawing.Pose`: degrees, and fractions of the picture."""
