@@ -99,14 +99,15 @@ def train_stages(run: Path, plan: dict[str, int], size: str) -> Path:
     from models.emo.training.curves import write_curves
     from models.emo.training.plan import Plan
     from models.emo.training.stages import train_stages as train_parts
-    from models.emo.training.strips import write_strip
+    from models.emo.training.strips import held_out_presenter, write_strip
 
     codec = PortraitCodec.from_pretrained(run / "codec").eval()
     encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    shown = held_out_presenter(networks.SIZES[size].image)
 
     def look(stage: str, step: int, parts: dict[str, Any], scale: list[float], spread: "Spread") -> None:
-        write_strip(assembled(parts, codec, encoder, scale, spread), run / "strips" / f"{stage}-{step:06d}.png")
+        write_strip(assembled(parts, codec, encoder, scale, spread), shown, run / "strips" / f"{stage}-{step:06d}.png")
 
     parts, scale, spread = train_parts(
         run, Plan(**plan), encoder, networks.SIZES[size], lambda name, share: _report(name)(share), device, look

@@ -26,6 +26,7 @@ from tasks.progress import Advance, stage
 if TYPE_CHECKING:
     from models.emo.audio import MelAudioEncoder
     from models.emo.autoencoder import AutoencoderCodec
+    from models.emo.denoising import Spread
     from models.emo.training.videos.faces import FaceFinder
     from models.emo.training.videos.rows import Row
 
@@ -113,20 +114,29 @@ def _encode(run: Path, codec: str, shard: Path, rows: "list[Row]") -> None:
 
 
 @task(name="Train the three stages", persist_result=False)
-def train_stages(run: Path, plan: dict[str, int], size: str, codec: str, rows: int, folder: Path) -> Path:
-    """Train, and write the checkpoint."""
+def train_stages(run: Path, plan: dict[str, int], size: str, codec: str, rows: int, folder: Path, part: Path) -> Path:
+    """Train, and write the checkpoint; strips on the way show `part`."""
     from diffusers.utils import logging
 
     from models.emo import networks
-    from models.emo.training.checkpoint import save_checkpoint
+    from models.emo.training.checkpoint import assembled, save_checkpoint
+    from models.emo.training.curves import write_curves
     from models.emo.training.plan import Plan
     from models.emo.training.stages import train_stages as train_parts
+    from models.emo.training.strips import part_of_a_video, write_strip
 
-    wanted, encoder = networks.VIDEO_SIZES[size], _encoder()
+    wanted, encoder, device = networks.VIDEO_SIZES[size], _encoder(), _devices()[0]
+    shown = part_of_a_video(part)
+
+    def look(stage: str, step: int, parts: dict[str, Any], scale: list[float], spread: "Spread") -> None:
+        pipeline = assembled(parts, _codec(run, codec).to(device), encoder, scale, spread, wanted.steps)
+        write_strip(pipeline, shown, run / "strips" / f"{stage}-{step:06d}.png")
+
     with _one_bar_after_another() as report:
         parts, scale, spread = train_parts(
-            run, Plan(**plan | {"scenes": rows}), encoder, wanted, report, device=_devices()[0]
+            run, Plan(**plan | {"scenes": rows}), encoder, wanted, report, device=device, look=look
         )
+    write_curves(run / "log.csv", run / "curves.png")
     folder.parent.mkdir(parents=True, exist_ok=True)
     logging.set_verbosity_error()  # it warns of half precision, which is what is wanted
     save_checkpoint(
@@ -202,7 +212,7 @@ def train_emo(
     parts = prepare_videos(data, run, wanted, processes)
     codec = make_codec(parts, run, steps, size, autoencoder)
     rows = encode_parts(parts, run, codec, processes)
-    return train_stages(run, steps, size, codec, rows, folder)
+    return train_stages(run, steps, size, codec, rows, folder, parts[0])
 
 
 def _begin(run: Path, options: dict[str, Any]) -> None:

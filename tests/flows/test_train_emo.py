@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from media.video import read_frames
+
 SHORT = {
     "pictures": 24,
     "codec_steps": 4,
@@ -65,6 +67,21 @@ def test_videos_become_a_checkpoint_that_generates_and_is_listed(
     options: dict[str, Any] = {"frames": 13, "num_inference_steps": 2}
     frames = pipeline(portrait, np.zeros(16_000, np.float32), (0.25, 0.2, 0.75, 0.8), **options).frames
     assert frames.shape == (13, 64, 64, 3)
+
+
+@pytest.mark.slow
+def test_strips_show_the_first_part_at_the_end_of_every_stage(trained: Path) -> None:
+    from PIL import Image
+
+    run = trained / "run"
+    assert sorted(path.name for path in (run / "strips").iterdir()) == [
+        f"{stage}-{SHORT[f'{stage}_steps']:06d}.png" for stage in ("crop", "image", "speed", "video")
+    ]
+    above, below = np.asarray(Image.open(run / "strips" / "speed-000001.png")).reshape(2, 64, 9 * 64, 3).astype(float)
+    first = np.asarray(next(iter(read_frames(run / "parts" / "anna.mp4" / "0000.mp4"))), float)
+    assert np.abs(above[:, :64] - first).mean() < 1
+    assert below.std() > 1 and np.abs(above - below).mean() > 1
+    assert (run / "curves.png").stat().st_size > 1000
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from models.emo.training.curves import write_curves
 from models.emo.training.plan import Plan
 from models.emo.training.scenes import Scenes, write_shards
 from models.emo.training.stages import batch_of, latent_statistics, train_stages
-from models.emo.training.strips import write_strip
+from models.emo.training.strips import held_out_presenter, write_strip
 from models.idle import IDLE
 
 PLAN = Plan(
@@ -56,7 +56,7 @@ def run(tmp_path_factory):
 
     def look(stage, step, networks_now, scale, spread):
         pipeline = assembled(networks_now, codec, encoder, scale, spread)
-        write_strip(pipeline, folder / "strips" / f"{stage}-{step}.png")
+        write_strip(pipeline, held_out_presenter(64), folder / "strips" / f"{stage}-{step}.png")
 
     parts, scale, spread = train_stages(folder, PLAN, encoder, networks.TINY, look=look)
     save_checkpoint(parts, codec, encoder, scale, spread, folder / "checkpoint")
