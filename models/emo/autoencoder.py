@@ -15,6 +15,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor
 
 from media.errors import InputError, MissingEngineError
+from models.emo.backdrop import Matte
 
 _NOT_ONE = "{folder} is not a diffusers AutoencoderKL; give the folder with its config.json and safetensors."
 _AT_ONCE = 4
@@ -72,8 +73,8 @@ class AutoencoderCodec(ModelMixin, ConfigMixin):
         parts = [self.vae.encode(part).latent_dist.mode() for part in frames.split(_AT_ONCE)]
         return (torch.cat(parts) - shift) * scale
 
-    def decode(self, latents: Tensor, portrait: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W). The portrait makes no difference."""
+    def decode(self, latents: Tensor, portrait: Tensor | None = None, matte: Matte | None = None) -> Tensor:
+        """(B, 3, H, W). Portrait and matte make no difference."""
         scale, shift = self._scale_and_shift
         return torch.cat([self.vae.decode(part / scale + shift).sample for part in latents.split(_AT_ONCE)])
 

@@ -16,6 +16,8 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from models.emo.backdrop import Matte, matted
+
 STRIDE = 16
 """Pixels from one latent to the next; a patch is twice as wide, and half of it overlaps on every side."""
 
@@ -101,13 +103,21 @@ class PortraitCodec(ModelMixin, ConfigMixin):
         latents.flatten(2)[:, :, self.places] = torch.einsum("bkd,kcd->bck", patches, self.own)
         return torch.cat([displacement, latents], 1)
 
-    def decode(self, latents: Tensor, portrait: Tensor) -> Tensor:
-        """Frames (B, 3, H, W). `portrait` has B rows, or one for all."""
+    def decode(self, latents: Tensor, portrait: Tensor, matte: Matte | None = None) -> Tensor:
+        """Frames (B, 3, H, W). `portrait` has B rows, or one for all.
+
+        Components end where a patch ends, not where a jaw does, and ring beside it; with the portrait's `matte` that is undone.
+        """
         displacement = enlarged(self.settled(latents[:, :2]), portrait.shape[-1])
         changes = latents[:, 2:]
         energy = changes.square().mean(1, keepdim=True)
         changes = changes * energy.square() / (energy.square() + FAINT**4)
-        return moved(portrait + self._synthesised(changes), displacement)
+        frames = portrait + self._synthesised(changes)
+        if matte is None:
+            return moved(frames, displacement)
+        parts = [part.to(frames).expand(len(frames), -1, -1, -1) for part in (matte.person, matte.colours)]
+        person, colours, frames = moved(torch.cat([*parts, frames], 1), displacement).split([1, 3, 3], 1)
+        return matted(frames, person, colours, matte.ground.to(frames))
 
     def _synthesised(self, latents: Tensor) -> Tensor:
         """Changes (B, 3, H, W) of coefficients (B, C, h, w)."""

@@ -15,7 +15,7 @@ from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.autoencoder import AutoencoderCodec
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
-from models.emo.backdrop import kept_backdrop
+from models.emo.backdrop import kept_backdrop, matte_of, plain_backdrop
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import FaceLocator, face_mask
@@ -139,7 +139,9 @@ class EMOPipeline(DiffusionPipeline):
         appearance = self.codec.appearance(picture)
         if head_speed is None:
             head_speed = config.head_speed
-        kept = torch.from_numpy(kept_backdrop(_pictures(picture)[0], face, head_speed)).to(device)
+        backdrop = plain_backdrop(_pictures(picture)[0], face)
+        kept = torch.from_numpy(kept_backdrop(backdrop, head_speed)).to(device)
+        matte = matte_of(_pictures(picture)[0], backdrop)
         mask = face_mask(face, config.image_size).to(device)
         side, channels = appearance.shape[-1], len(config.latent_scale)
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
@@ -175,7 +177,7 @@ class EMOPipeline(DiffusionPipeline):
             clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
             past = clip[-config.motion_frames :]
             count = min(config.clip_frames, frames - start)
-            decoded = self.codec.decode(clip[:count] * scale, picture)
+            decoded = self.codec.decode(clip[:count] * scale, picture, matte)
             yield _pictures(torch.lerp(decoded, picture, kept))
             if callback_on_clip_end is not None:
                 callback_on_clip_end(start + count)
