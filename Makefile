@@ -25,7 +25,7 @@ demo-short: setup
 	$(BIN)/portrayal demo --short
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
