@@ -21,10 +21,27 @@ from models.speech.weights import whisper_file
 
 if TYPE_CHECKING:
     from whisper import Whisper
+    from whisper.model import ModelDimensions
 
 _PIECE = 120.0
 """Seconds that are transcribed in one go, from pause to pause."""
 _WINDOW = 30.0
+_BESIDE = 0.25
+"""Seconds by which a word's times may miss the speech that it is; what lies further away was made up in a pause."""
+_SIZES = {
+    (80, 4, 4, 51864): "tiny.en",
+    (80, 4, 4, 51865): "tiny",
+    (80, 6, 6, 51864): "base.en",
+    (80, 6, 6, 51865): "base",
+    (80, 12, 12, 51864): "small.en",
+    (80, 12, 12, 51865): "small",
+    (80, 24, 24, 51864): "medium.en",
+    (80, 24, 24, 51865): "medium",
+    (80, 32, 32, 51865): "large-v2",
+    (128, 32, 32, 51866): "large-v3",
+    (128, 32, 4, 51866): "large-v3-turbo",
+}
+"""Mel bands, layers of the encoder and of the decoder, tokens, of every published size; large-v1 has those of large-v2."""
 
 
 class WhisperTranscriber:
@@ -85,9 +102,11 @@ class WhisperTranscriber:
             code = code or str(result["language"])
             for segment in result["segments"]:
                 for word in segment.get("words", ()):
-                    if text := str(word["word"]).strip():
-                        begin = min(float(word["start"]), end - start)
-                        words.append(Word(text, start + begin, start + min(float(word["end"]), end - start)))
+                    begin = start + min(float(word["start"]), end - start)
+                    until = start + min(float(word["end"]), end - start)
+                    text = str(word["word"]).strip()
+                    if text and vad.share_of_speech(regions, begin - _BESIDE, until + _BESIDE) > 0:
+                        words.append(Word(text, begin, until))
             if progress:
                 progress((done + 1) / len(pieces))
         return Transcription(language or standardize_tag(code or "en"), tuple(words))
@@ -196,6 +215,12 @@ def _model(path: str) -> "Whisper":
         model = whisper.load_model(path, device="cuda" if torch.cuda.is_available() else "cpu")
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
         raise MissingEngineError(f"{path}: not a whisper checkpoint; {how_to_get(Settings())}.") from error
-    if (heads := whisper._ALIGNMENT_HEADS.get(Path(path).stem)) is not None:
+    if (heads := whisper._ALIGNMENT_HEADS.get(_size(Path(path).stem, model.dims))) is not None:
         model.set_alignment_heads(heads)  # loading by path leaves them out, and word times are poor without
     return model
+
+
+def _size(name: str, dims: "ModelDimensions") -> str | None:
+    """Which published size a checkpoint has, fine-tuned or not: by its shape, since its file may have any name."""
+    size = _SIZES.get((dims.n_mels, dims.n_audio_layer, dims.n_text_layer, dims.n_vocab))
+    return name if (size, name) == ("large-v2", "large-v1") else size

@@ -9,7 +9,7 @@ import pytest
 from media.errors import InputError, MissingEngineError
 from media.settings import Settings
 from models.speech.protocols import Samples, SpeakerTurn, Transcription, Word
-from models.speech.whisper import WhisperAligner, WhisperTranscriber, _by_letters, _pieces
+from models.speech.whisper import _SIZES, WhisperAligner, WhisperTranscriber, _by_letters, _pieces, _size
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,30 @@ def test_pieces_of_words_become_words() -> None:
     spread = (Word("well-known", 0, 0), Word("now", 0, 0))
     timings = [(" well", 0.0, 0.4), ("-known", 0.4, 0.9), (" now", 1.2, 1.5)]
     assert _by_letters(spread, timings, 2.0) == (Word("well-known", 0.0, 0.9), Word("now", 1.2, 1.5))
+
+
+def test_nothing_is_said_in_a_pause(weights: Path, dialogue: tuple[Samples, int, list[SpeakerTurn]]) -> None:
+    samples, rate, turns = dialogue
+    first = samples[: round(turns[0].end * rate)]
+    quiet = np.concatenate([first, np.zeros(12 * rate, np.float32), first])
+    words = WhisperTranscriber(str(weights)).transcribe(quiet, rate, language="en").words
+    pause = len(first) / rate + 1, len(first) / rate + 11
+    assert words and not any(word.start > pause[0] and word.end < pause[1] for word in words)
+
+
+def test_the_size_is_told_by_the_shape_and_has_alignment_heads_of_that_shape() -> None:
+    import base64
+    import gzip
+
+    import whisper
+    from whisper.model import ModelDimensions
+
+    for (mels, audio_layers, text_layers, tokens), size in _SIZES.items():
+        dims = ModelDimensions(mels, 1500, 384, 6, audio_layers, tokens, 448, 384, 6, text_layers)
+        assert _size("fine-tuned", dims) == size
+        heads = np.frombuffer(gzip.decompress(base64.b85decode(whisper._ALIGNMENT_HEADS[size])), bool)
+        assert heads.size in (text_layers * count for count in (6, 8, 12, 16, 20))
+    assert _size("large-v1", ModelDimensions(80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32)) == "large-v1"
 
 
 def test_long_recordings_are_cut_in_pauses() -> None:
