@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from media import provenance
-from media.errors import RenderError
+from media.errors import InputError, RenderError
 from media.provenance import production_record
 from media.segment import Clip
 from tasks import workspace
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.assembling import Assembled
 
 STAGE = "Record what was made"
+RECORD = "production.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,8 @@ def write_record(
     out = Path(str(request.out))
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
     outcomes = tuple(_outcome(one, planned, clips, assembled, problems) for one in performances)
-    path, before = _record_of(out, source, "production.draft.json" if request.draft else "production.json")
+    file = "production.draft.json" if request.draft else RECORD
+    path, before = _record_of(out, source.name, source.production_id, file)
     engines = {"render": f"{info.name} ({info.fingerprint})"}
     for one in performances:
         engines |= one.engines
@@ -257,7 +259,7 @@ def write_record(
         source_sound=asdict(heard.sound) | {"findings": list(heard.sound.findings)} if heard else None,
         diarization=[list(turn) for turn in heard.diarization] if heard else [],
         notes=[*(heard.notes if heard else ()), *(text for one in performances for text in one.notes)],
-        request=request.model_dump(mode="json"),
+        request=request.with_whole_paths().model_dump(mode="json"),
     )
     _carry_over(record, before)
     provenance.write_record(path, record)
@@ -273,18 +275,40 @@ def write_record(
     )
 
 
-def _record_of(out: Path, source: Source, name: str) -> tuple[Path, dict[str, Any]]:
+def stored_request(out: Path, name: str, production: str) -> ProductionRequest:
+    """What was asked for when a production was last made in a folder.
+
+    Args:
+        name: what its files are called.
+        production: its id.
+
+    Raises:
+        InputError: its record is gone, or cannot be understood.
+    """
+    path, record = _record_of(out, name, production, RECORD)
+    if not record:
+        raise InputError(f"{path}: no record says how {name} was made; run `portrayal produce` for it once more.")
+    try:
+        return ProductionRequest.model_validate(record["request"])
+    except (KeyError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: its request cannot be understood ({said}); run `portrayal produce` for {name} once more."
+        ) from None
+
+
+def _record_of(out: Path, name: str, production: str, file: str) -> tuple[Path, dict[str, Any]]:
     """Where the record goes, and what is there of the same production. Another production's record is left alone."""
-    for candidate in (out / name, out / f"{source.name}.{name}"):
+    for candidate in (out / file, out / f"{name}.{file}"):
         try:
             before = json.loads(candidate.read_text())
         except FileNotFoundError:
             return candidate, {}
         except (OSError, ValueError):
             continue
-        if isinstance(before, dict) and before.get("production") == source.production_id:
+        if isinstance(before, dict) and before.get("production") == production:
             return candidate, before
-    return out / f"{source.name}.{name}", {}
+    return out / f"{name}.{file}", {}
 
 
 def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:

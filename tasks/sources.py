@@ -320,7 +320,7 @@ def script_languages(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: it cannot be read.
     """
-    dialogues = with_translations(path, read_script(path)).dialogues
+    dialogues = with_translations(path, read_script(path, gaps=True)).dialogues
     return tuple(tag for tag, dialogue in dialogues.items() if all(turn.text for turn in dialogue.turns))
 
 

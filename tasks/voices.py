@@ -15,7 +15,7 @@ from media.errors import InputError, PortrayalError
 from media.lexicon import Lexicon, read_lexicon
 from media.store import ArtifactStore
 from tasks import workspace
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, names_recording
 
 if TYPE_CHECKING:
     from models.speech.protocols import Synthesizer, Voice
@@ -27,8 +27,6 @@ REFERENCE_RATE = 24_000
 LEAST_REFERENCE_RATE = 16_000
 SHORTEST_REFERENCE, LONGEST_REFERENCE = 5.0, 120.0
 LEAST_SPEECH = 3.0
-
-_RECORDINGS = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".webm", ".mkv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def voice_wishes(request: ProductionRequest, script: Script | None) -> dict[str,
 
 
 def _wish(where: str, value: str, consent: str, script: ProductionRequest | None) -> VoiceWish:
-    if Path(value).suffix.lower() in _RECORDINGS or "/" in value:
+    if names_recording(value):
         path = Path(value).expanduser()
         if script is not None:
             path = Path(script.source).parent / path
