@@ -43,6 +43,8 @@ class RenditionOutcome:
     """Turns spoken in this run; none of a recording are."""
     turns_reused: int
     """Turns whose speech was there already."""
+    turns_translated: int
+    """Turns that an engine translated in this run."""
     video: str | None = None
     captions: tuple[str, ...] = ()
     """Paths of the .vtt, .srt and .json."""
@@ -214,7 +216,7 @@ def write_record(
     """
     out = Path(str(request.out))
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
-    outcomes = tuple(_outcome(one, planned, clips, assembled, problems) for one in performances)
+    outcomes = tuple(_outcome(source, one, planned, clips, assembled, problems) for one in performances)
     file = "production.draft.json" if request.draft else RECORD
     path, before = _record_of(out, source.name, source.production_id, file)
     engines = {"render": f"{info.name} ({info.fingerprint})"}
@@ -243,8 +245,11 @@ def write_record(
             "rendered": sum(clip.seconds_of_work > 0 for clip in clips.values()),
             "reused": sum(clip.seconds_of_work == 0 for clip in clips.values()),
             "failed": len(problems),
+            "heard": list(heard.now) if heard else [],
+            "turns_translated": sum(one.turns_translated for one in outcomes),
             "turns_spoken": sum(sum(one.spoken) for one in performances),
             "turns_reused": sum(len(one.spoken) - sum(one.spoken) for one in performances),
+            "videos_assembled": sum(not one.cached for one in assembled.values()),
             "seconds_of_work": round(sum(clip.seconds_of_work for clip in clips.values()), 3),
             "seconds": round(seconds, 3),
             "stages": {stage: round(value, 3) for stage, value in timings.items()},
@@ -321,6 +326,7 @@ def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def _outcome(
+    source: Source,
     performance: Performance,
     planned: Sequence[PlannedSegment],
     clips: Mapping[str, Clip],
@@ -329,6 +335,7 @@ def _outcome(
 ) -> RenditionOutcome:
     needed = {one.key for one in planned if one.language in (performance.language, None)}
     made = assembled.get(performance.language)
+    translation = source.translations.get(performance.language)
     return RenditionOutcome(
         language=performance.language,
         status="done" if made else "incomplete",
@@ -339,6 +346,7 @@ def _outcome(
         reused=sum(key in clips and clips[key].seconds_of_work == 0 for key in needed),
         turns_spoken=sum(performance.spoken),
         turns_reused=len(performance.spoken) - sum(performance.spoken),
+        turns_translated=translation.now if translation else 0,
         video=str(made.video) if made else None,
         captions=tuple(str(one) for one in made.captions) if made else (),
         assembled_before=made.cached if made else False,

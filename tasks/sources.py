@@ -40,6 +40,8 @@ class MachineTranslation:
     version: str
     turns: tuple[int, ...]
     """Indices of the turns; the others were translated by people."""
+    now: int = 0
+    """How many of them were translated in this run, not found in the store."""
 
 
 @dataclass(frozen=True, slots=True)

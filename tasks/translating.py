@@ -100,13 +100,13 @@ def translate(
             continue
         said = source.script.source
         engine = _engine(request, said.language, tag)
-        texts = _texts(engine, source, tag, turns, partial(_beyond, advance, done), only_kept)
+        texts, now = _texts(engine, source, tag, turns, partial(_beyond, advance, done), only_kept)
         done += len(turns)
         dialogues[tag] = dialogues[tag].with_turns(
             replace(turn, text=texts.get(index, turn.text)) for index, turn in enumerate(dialogues[tag].turns)
         )
         version = engine.version(said.language, tag)
-        translations[tag] = MachineTranslation(engine.name, version, turns)
+        translations[tag] = MachineTranslation(engine.name, version, turns, now)
         if not only_kept:
             note(f"{tag}: {len(turns)} of {len(said.turns)} turns are machine-translated by {engine.name} ({version}).")
     release_models()
@@ -131,8 +131,8 @@ def _engine(request: ProductionRequest, spoken: str, tag: str) -> "Translator":
 
 def _texts(
     engine: "Translator", source: Source, tag: str, turns: Sequence[int], advance: Advance, only_kept: bool
-) -> dict[int, str]:
-    """Translations by the turn's index."""
+) -> tuple[dict[int, str], int]:
+    """Translations by the turn's index, and how many were made now."""
     from models.speech.translation.lines import translate_lines
 
     if source.script is None:
@@ -141,8 +141,9 @@ def _texts(
     keys = {index: _key(engine, source, said.turns[index].text, said.language, tag) for index in turns}
     texts = {index: text for index, key in keys.items() if (text := _kept(store, key)) is not None}
     advance(len(texts))
+    now = len(turns) - len(texts)
     if only_kept:
-        return texts
+        return texts, 0
     # A text that is said twice is translated once.
     missing = list({keys[index]: index for index in reversed(turns) if index not in texts}.values())[::-1]
     failed: list[int] = []
@@ -164,7 +165,7 @@ def _texts(
             f"translate {'them' if len(failed) > 1 else 'it'} by hand (`portrayal localize export`), or use another engine."
         )
     known = {keys[index]: text for index, text in texts.items()}
-    return {index: known[keys[index]] for index in turns}
+    return {index: known[keys[index]] for index in turns}, now
 
 
 def _beyond(advance: Advance, before: float, done: float) -> None:
