@@ -10,7 +10,7 @@ from media.dialogue import Dialogue, Turn
 from media.errors import PortrayalError
 from media.lexicon import Lexicon
 from media.store import ArtifactStore
-from media.timeline import FASTEST, Fit, arrange, lock, proportionate_pauses, timed, wanted_pace
+from media.timeline import FASTEST, Fit, arrange, lock, proportionate_pauses, sure_spare, timed, wanted_pace
 from tasks import workspace
 from tasks.casting import CastSpeaker
 from tasks.performance import RENDER_RATE, SOUND_RATE, Performance
@@ -72,7 +72,7 @@ def speak(
     engine = engine_of(request, wishes)
     lexicon = lexicon_of(request)
     dialogue = source.script.dialogues[language]
-    slots = times_of(source.script.source)
+    slots, spare = times_of(source.script.source), None
     if request.timeline == "locked" and slots is None and language != source.script.source.language:
         original = speak(
             request.model_copy(update={"timeline": "elastic"}),
@@ -83,7 +83,7 @@ def speak(
             keep=False,
         )
         slots = [(span.start_frame / fps, (span.start_frame + span.frames) / fps) for span in original.timeline.spans]
-        length = original.seconds
+        length, spare = original.seconds, sure_spare(fps)
     else:
         length = max([source.duration or 0.0, *(end for _, end in slots or ())])
     voices = choose_voices(engine, request, source, language, cast, wishes)
@@ -104,7 +104,7 @@ def speak(
             _spoken_for_slot(store, engine, turn, language, voices[turn.speaker], lexicon, one, end - start, fps)
             for turn, one, (start, end) in zip(dialogue.turns, spoken, slots, strict=True)
         ]
-        timeline, fits = lock(natural, [one.samples for one in spoken], slots, SOUND_RATE, fps, length)
+        timeline, fits = lock(natural, [one.samples for one in spoken], slots, SOUND_RATE, fps, length, spare=spare)
         spoken = [_stretched(store, one, span.samples) for one, span in zip(spoken, timeline.spans, strict=True)]
     else:
         durations = [one.samples for one in spoken]

@@ -283,6 +283,7 @@ def test_a_plan_says_what_is_cached_and_how_long_the_rest_takes(
     assert "cached" in text and "Ann" in text and "about" in text
 
 
+@pytest.mark.timeout(600)
 def test_killed_in_every_stage_nothing_that_was_finished_is_made_twice(
     home: Path, tmp_path: Path, translation_server: Any
 ) -> None:
