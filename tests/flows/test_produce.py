@@ -346,6 +346,8 @@ def test_killed_in_every_stage_nothing_that_was_finished_is_made_twice(
     assert {path: state for path, state in there().items() if path in finished} == finished
     assert german["turns"][0]["text"] == f"<{english['turns'][0]['text']}>" and len(german["voices"]) == 2
     assert german["translation"]["machine_translated_turns"] == list(range(1, len(german["turns"]) + 1))
+    captions = (tmp_path / "out" / "call.de.srt").read_text().replace("‹", "<").replace("›", ">")
+    assert "<Good morning, how are you today?>" in " ".join(captions.split())
     # To find that all is there takes less than the processor time of 20 seconds on two cores.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
 

@@ -1,6 +1,5 @@
 """Translations at the command line: by an engine, and by people through `localize export` and `localize import`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,27 +124,6 @@ def test_the_doctor_knows_the_translators(portrayal: Callable[..., Any], server:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_a_script_is_translated_produced_and_on_record(
-    portrayal: Callable[..., Any], script: Path, tmp_path: Path, server: Any
-) -> None:
-    out = tmp_path / "out"
-    command = ("produce", script, "--out", out, *STILL, "--lang", "en", "--lang", "de", "--json")
-    made = portrayal(*command, "--engine", "translation=openai")
-    assert made.code == 0, made
-    assert "<No.>" in (out / "talk.de.srt").read_text().replace("‹", "<").replace("›", ">")
-    record = json.loads((out / "production.json").read_text())
-    english, german = record["renditions"]
-    assert english["translation"] is None
-    assert german["translation"]["engine"] == "openai"
-    assert german["translation"]["machine_translated_turns"] == [1, 2, 3]
-    assert record["engines"]["translation"].startswith("openai (polyglot at 127.0.0.1")
-    requests = len(server.asked)
-    again = portrayal(*command, "--engine", "translation=openai").json
-    assert len(server.asked) == requests and again["figures"]["rendered"] == 0
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("prefect_server")
 def test_an_edit_of_a_dubbed_recording_makes_only_what_it_changes(
     portrayal: Callable[..., Any], tmp_path: Path, server: Any
 ) -> None:
@@ -198,7 +176,10 @@ def test_an_edit_of_a_dubbed_recording_makes_only_what_it_changes(
     english, german = first["renditions"]
     assert english["turns"][0]["text"] == "How are you today?" and english["voices"] == {}
     assert german["turns"][0]["text"] == "<How are you today?>" and set(german["voices"]) == {"Ann", "Bob"}
+    assert english["translation"] is None
+    assert german["translation"]["engine"] == "openai"
     assert german["translation"]["machine_translated_turns"] == [1, 2, 3]
+    assert first["engines"]["translation"].startswith("openai (polyglot at 127.0.0.1")
     # What is written of a line: its sound in the recording stays as it is.
     transcript.write_text(transcript.read_text().replace("Fine.", "Well."))
     assert counts(made()) == [(0, 0, 0), (1, 1, 1)]
