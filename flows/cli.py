@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows import cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
-from media.errors import InputError, PortrayalError
+from flows.cli_request import Engines, JsonOption, pairs, request_of, takes
+from media.errors import PortrayalError
 
 if TYPE_CHECKING:
     from tasks.request import ProductionRequest
@@ -31,126 +32,6 @@ app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_diarization.app, name="diarization")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_localize.app, name="localize")
-
-JsonOption = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON document on stdout and nothing else there."),
-]
-Source = Annotated[
-    Path,
-    typer.Argument(help="A script (.txt .yaml .vtt .srt) or a recording (.wav .mp3 .m4a .mp4 ...)."),
-]
-Languages = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--lang",
-        metavar="TAG",
-        help="Language to produce (repeatable), translated where the source does not have it. Default: the source's.",
-    ),
-]
-Layout = Annotated[
-    Literal["spotlight", "gallery", "duet"] | None,
-    typer.Option(
-        help="The speaker fills the frame, everyone in a grid, or two side by side. "
-        "Default: spotlight for scripts, gallery for recordings."
-    ),
-]
-Aspect = Annotated[Literal["16:9", "9:16", "1:1"], typer.Option(help="Shape of the picture.")]
-Cast = Annotated[
-    list[str] | None,
-    typer.Option("--cast", metavar="NAME=PORTRAIT", help="Portrait for a speaker (repeatable)."),
-]
-Engines = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--engine",
-        metavar="KIND=NAME",
-        help="Engine for diarization, transcription, alignment, translation, synthesis or render (repeatable). "
-        "render=still holds the portraits still: a quick preview of timing and layout; render=draft is --draft.",
-    ),
-]
-Timeline = Annotated[
-    Literal["elastic", "locked"],
-    typer.Option(help="Turns as long as they take, or each within its slot in the source language."),
-]
-Voices = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--voice",
-        metavar="NAME=VOICE",
-        help="A speaker's voice (repeatable): one of the engine's, such as f3 or f3:60:170 (pitch, rate), or a recording "
-        "to clone, which needs --voice-consent.",
-    ),
-]
-VoiceConsents = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--voice-consent",
-        metavar="NAME=WHO",
-        help="Who allowed that a speaker's voice is cloned, and when (repeatable); it is put on record.",
-    ),
-]
-LexiconFile = Annotated[
-    Path | None,
-    typer.Option("--lexicon", help="How names and terms are pronounced (.yaml .csv); captions stay as written."),
-]
-Show = Annotated[
-    str, typer.Option(help="Speakers of the same name keep their voice in all episodes of a show. Default: one show.")
-]
-Captions = Annotated[
-    Literal["burn", "sidecar", "both", "none"],
-    typer.Option(help="Captions in the picture, beside it as .vtt, .srt and .json, or both."),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, max=1000, help="Denoising steps. Default: the checkpoint's."),
-]
-HeadSpeed = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0,
-        max=360.0,
-        help="Head speed, degrees a second. Default: the checkpoint's.",
-    ),
-]
-Fps = Annotated[
-    int | None,
-    typer.Option(min=1, max=60, help="Frames a second. Default: the checkpoint's."),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
-SpeakerCount = Annotated[
-    int | None,
-    typer.Option("--speakers", min=1, max=32, help="How many speakers a recording has."),
-]
-MinSpeakers = Annotated[int | None, typer.Option(min=1, max=32, help="At least so many speakers.")]
-MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=32, help="At most so many speakers.")]
-SourceLanguage = Annotated[
-    str | None,
-    typer.Option(
-        "--source-lang", metavar="TAG", help="Language of the source. Default: what it says, or what is heard."
-    ),
-]
-Glossary = Annotated[
-    Path | None,
-    typer.Option(help="YAML file with terms: what is not translated, and what is called how in which language."),
-]
-Transcript = Annotated[
-    Path | None,
-    typer.Option(
-        help="What is said in a recording (.vtt .srt .stm .json .txt). Default: a file of the same name beside it."
-    ),
-]
-Rttm = Annotated[
-    Path | None,
-    typer.Option(help="Who speaks when in a recording (.rttm), instead of diarization."),
-]
-Draft = Annotated[
-    bool,
-    typer.Option(
-        "--draft", help="A quick preview, marked DRAFT: illustrated presenters drawn without the diffusion model."
-    ),
-]
-Name = Annotated[str | None, typer.Option(help="Name of the result files. Default: the source's.")]
 
 
 def _version(wanted: bool) -> None:
@@ -212,33 +93,10 @@ def demo(
 
 
 @app.command()
+@takes(request_of)
 def produce(
-    source: Source,
+    request: "ProductionRequest",
     out: Annotated[Path, typer.Option(help="Folder for the videos.")],
-    lang: Languages = None,
-    source_lang: SourceLanguage = None,
-    layout: Layout = None,
-    aspect: Aspect = "16:9",
-    cast: Cast = None,
-    engine: Engines = None,
-    timeline: Timeline = "elastic",
-    glossary: Glossary = None,
-    voice: Voices = None,
-    voice_consent: VoiceConsents = None,
-    lexicon: LexiconFile = None,
-    show: Show = "",
-    captions: Captions = "both",
-    steps: Steps = None,
-    head_speed: HeadSpeed = None,
-    fps: Fps = None,
-    seed: Seed = 0,
-    speakers: SpeakerCount = None,
-    min_speakers: MinSpeakers = None,
-    max_speakers: MaxSpeakers = None,
-    transcript: Transcript = None,
-    rttm: Rttm = None,
-    name: Name = None,
-    draft: Draft = False,
     json: JsonOption = False,
 ) -> None:
     """Make one video per language of a script or a recording."""
@@ -246,9 +104,8 @@ def produce(
     from flows.report import print_production
     from flows.start import produce_here
 
-    request = _request(locals())
     with progress_on_stderr(show=not json):
-        production = produce_here(request)[0]
+        production = produce_here(request.model_copy(update={"out": str(out)}))[0]
     if json:
         print_json(production.as_json())
     else:
@@ -257,40 +114,14 @@ def produce(
 
 
 @app.command()
-def plan(
-    source: Source,
-    lang: Languages = None,
-    source_lang: SourceLanguage = None,
-    layout: Layout = None,
-    aspect: Aspect = "16:9",
-    cast: Cast = None,
-    engine: Engines = None,
-    timeline: Timeline = "elastic",
-    glossary: Glossary = None,
-    voice: Voices = None,
-    voice_consent: VoiceConsents = None,
-    lexicon: LexiconFile = None,
-    show: Show = "",
-    captions: Captions = "both",
-    steps: Steps = None,
-    head_speed: HeadSpeed = None,
-    fps: Fps = None,
-    seed: Seed = 0,
-    speakers: SpeakerCount = None,
-    min_speakers: MinSpeakers = None,
-    max_speakers: MaxSpeakers = None,
-    transcript: Transcript = None,
-    rttm: Rttm = None,
-    name: Name = None,
-    draft: Draft = False,
-    json: JsonOption = False,
-) -> None:
+@takes(request_of)
+def plan(request: "ProductionRequest", json: JsonOption = False) -> None:
     """Say what `produce` would do: segments, casting, what is cached, how long it takes. Renders nothing."""
     from flows.console import print_json, progress_on_stderr
     from flows.plan import make_plan, print_plan
 
     with progress_on_stderr(show=not json):
-        planned = make_plan(_request(locals()))
+        planned = make_plan(request)
     if json:
         print_json(planned.as_json())
     else:
@@ -333,60 +164,6 @@ def _end_incomplete(problems: Sequence[str]) -> None:
         print(f"portrayal: {problem}", file=sys.stderr)
     if problems:
         raise typer.Exit(2)
-
-
-def _request(options: dict[str, Any]) -> "ProductionRequest":
-    from tasks.request import checked_request
-
-    engines = pairs("--engine", options["engine"])
-    if options["draft"] and engines.setdefault("render", "draft") != "draft":
-        raise InputError(f"--draft and --engine render={engines['render']}: give one of them.")
-    return checked_request(
-        source=str(options["source"]),
-        out=str(options["out"]) if "out" in options else None,
-        name=options["name"],
-        languages=options["lang"] or [],
-        layout=options["layout"],
-        aspect=options["aspect"],
-        cast=pairs("--cast", options["cast"]),
-        voices=pairs("--voice", options["voice"]),
-        voice_consents=pairs("--voice-consent", options["voice_consent"]),
-        lexicon=str(options["lexicon"]) if options["lexicon"] else None,
-        show=" ".join(options["show"].split()),
-        engines=engines,
-        timeline=options["timeline"],
-        captions=options["captions"],
-        render={key: options[key] for key in ("steps", "head_speed", "fps", "seed")},
-        speakers={
-            "exactly": options["speakers"],
-            "at_least": options["min_speakers"],
-            "at_most": options["max_speakers"],
-        },
-        transcript=str(options["transcript"]) if options["transcript"] else None,
-        rttm=str(options["rttm"]) if options["rttm"] else None,
-        source_language=options["source_lang"],
-        glossary=str(options["glossary"]) if options["glossary"] else None,
-    )
-
-
-_PAIRS = {"--cast": "NAME=PORTRAIT", "--voice": "NAME=VOICE", "--voice-consent": "NAME=WHO, WHEN"}
-
-
-def pairs(option: str, values: list[str] | None) -> dict[str, str]:
-    """`["Ann=olga"]` as `{"Ann": "olga"}`.
-
-    Raises:
-        InputError: one is not of this form, or a name is there twice.
-    """
-    pairs: dict[str, str] = {}
-    for value in values or []:
-        key, equals, name = (part.strip() for part in value.partition("="))
-        if not (key and equals and name):
-            raise InputError(f"{option} {value}: write it as {_PAIRS.get(option, 'KIND=NAME')}.")
-        if pairs.get(key, name) != name:
-            raise InputError(f"{option}: {key} is given twice, as {pairs[key]} and as {name}; give it once.")
-        pairs[key] = name
-    return pairs
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -151,7 +151,7 @@ def cast(
     json: JsonOption = False,
 ) -> None:
     """Say who would be cast for the speakers of a source, and why. Changes nothing."""
-    from flows.cli import pairs
+    from flows.cli_request import pairs
     from flows.console import print_json, print_table, progress_on_stderr
     from flows.plan import make_plan
     from tasks.request import checked_request

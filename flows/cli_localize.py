@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from flows.cli_request import JsonOption, dialogue_request_of, takes
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -12,41 +13,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Send a dialogue to a translator, and take the translation back.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(help="A script or a recording.")]
 Language = Annotated[str, typer.Option("--lang", metavar="TAG", help="Language to translate into.")]
-SourceLanguage = Annotated[
-    str | None, typer.Option("--source-lang", metavar="TAG", help="Language of the source. Default: what it says.")
-]
-Transcript = Annotated[Path | None, typer.Option(help="What is said in a recording. Default: a file beside it.")]
-Rttm = Annotated[Path | None, typer.Option(help="Who speaks when in a recording (.rttm).")]
-Engines = Annotated[
-    list[str] | None, typer.Option("--engine", metavar="KIND=NAME", help="Engine to listen with (repeatable).")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @app.command("export")
+@takes(dialogue_request_of)
 def export(
-    source: Source,
+    request: "ProductionRequest",
     out: Annotated[Path, typer.Option(help="File to write.")],
     lang: Language,
     format_: Annotated[Literal["xliff", "csv"], typer.Option("--format", help="XLIFF 2.1, or a table.")] = "xliff",
-    source_lang: SourceLanguage = None,
-    transcript: Transcript = None,
-    rttm: Rttm = None,
-    engine: Engines = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Write every turn for a translator: source text, speaker, surroundings, and how long it may be."""
     from flows.console import print_json, progress_on_stderr
     from media.dialogue import language_tag
     from tasks import localizing
 
-    tag = language_tag(lang, "--lang")
+    tag, source = language_tag(lang, "--lang"), Path(request.source)
     if out.resolve() == source.resolve():
         raise InputError(f"--out {out}: that is the source itself; choose another file.")
     with progress_on_stderr(show=not json):
-        script = localizing.source_script(_request(source, source_lang, transcript, rttm, engine))
+        script = localizing.source_script(request)
         units = localizing.export(script, tag, format_, out, source.name)
     translated = sum(bool(unit.target) for unit in units)
     if json:
@@ -56,25 +44,22 @@ def export(
 
 
 @app.command("import")
+@takes(dialogue_request_of)
 def import_(
-    source: Source,
+    request: "ProductionRequest",
     file: Annotated[Path, typer.Argument(help="What came back: XLIFF 2 or CSV.")],
     lang: Language,
     out: Annotated[Path | None, typer.Option(help="File to write. Default: NAME.LANG.xlf beside the source.")] = None,
-    source_lang: SourceLanguage = None,
-    transcript: Transcript = None,
-    rttm: Rttm = None,
-    engine: Engines = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Take a translation back, whole or not at all; `produce` finds it beside the source."""
     from flows.console import print_json, progress_on_stderr
     from media.dialogue import language_tag
     from tasks import localizing
 
-    tag = language_tag(lang, "--lang")
+    tag, source = language_tag(lang, "--lang"), Path(request.source)
     with progress_on_stderr(show=not json):
-        script = localizing.source_script(_request(source, source_lang, transcript, rttm, engine))
+        script = localizing.source_script(request)
         place, longer = localizing.import_(script, source, file, tag, out)
     if json:
         print_json({"file": str(place), "language": tag, "turns": len(script.source.turns), "too_long": longer})
@@ -82,19 +67,3 @@ def import_(
         print(f"{place}: {len(script.source.turns)} turns in {tag}.")
         for one in longer:
             print(f"Longer than it should be: {one}.")
-
-
-def _request(
-    source: Path, source_lang: str | None, transcript: Path | None, rttm: Path | None, engine: list[str] | None
-) -> "ProductionRequest":
-    from flows.cli import pairs
-    from tasks.request import checked_request
-
-    # What renders plays no part; the preview is always there.
-    return checked_request(
-        source=str(source),
-        source_language=source_lang,
-        transcript=str(transcript) if transcript else None,
-        rttm=str(rttm) if rttm else None,
-        engines=pairs("--engine", engine) | {"render": "still"},
-    )

@@ -87,7 +87,7 @@ def starter(
     json: JsonOption = False,
 ) -> None:
     """Train the starter from nothing: invented speech, drawn presenters, EMO's three stages. Takes hours."""
-    from flows.cli import pairs
+    from flows.cli_request import pairs
     from flows.console import print_json, progress_on_stderr
     from flows.start import train_here
 
@@ -133,7 +133,7 @@ def emo(
     json: JsonOption = False,
 ) -> None:
     """Train a checkpoint on real videos: cut, crop and measure them, then EMO's three stages. Needs a GPU at full size."""
-    from flows.cli import pairs
+    from flows.cli_request import pairs
     from flows.console import print_json, progress_on_stderr
     from flows.start import train_emo_here
 

@@ -1,9 +1,10 @@
 """The flow `localize`: makes the videos that are still missing in languages which a script holds already.
 
 It runs every night. Whoever adds a translation to a script that was produced once, or imports one, finds the video in the
-morning. Nothing is machine-translated by it.
+morning: the one that `produce` would make if it were asked as it was the last time. Nothing is machine-translated.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prefect import flow, get_run_logger
 from flows.produce import produce
 from media.errors import PortrayalError, RenderError
 from tasks import workspace
+from tasks.bookkeeping import stored_request
 from tasks.request import ProductionRequest
 from tasks.sources import script_languages
 
@@ -23,10 +25,22 @@ class MissingRendition:
     production_id: str
     source: str
     out: str
+    """Folder of its last finished video, where its record is."""
     name: str
-    layout: str
-    aspect: str
     languages: tuple[str, ...]
+
+    def request(self, engines: Mapping[str, str] | None = None) -> ProductionRequest:
+        """What was asked for when the production was last made, but in the languages that are missing.
+
+        Args:
+            engines: by kind, instead of those that it was made with.
+
+        Raises:
+            InputError: its record is gone, or cannot be understood.
+        """
+        asked = stored_request(Path(self.out), self.name, self.production_id).model_dump()
+        now = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
 
 
 def missing_renditions(limit: int = 100) -> list[MissingRendition]:
@@ -44,7 +58,8 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
                 break
             if production.source_kind != "script":
                 continue
-            done = {one.language: Path(one.video_path) for one in production.renditions if one.video_path}
+            finished = [one for one in production.renditions if one.video_path]
+            done = {one.language: Path(str(one.video_path)) for one in finished}
             if not done:
                 continue
             try:
@@ -54,15 +69,13 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
             missing = tuple(tag for tag in languages if tag not in done or not done[tag].exists())
             if not missing:
                 continue
-            language, video = next(iter(done.items()))
+            last = max(finished, key=lambda one: one.started_at).language
             found.append(
                 MissingRendition(
                     production_id=production.id,
                     source=production.source_name,
-                    out=str(video.parent),
-                    name=video.stem.removesuffix(f".{language}"),
-                    layout=production.layout,
-                    aspect=production.aspect,
+                    out=str(done[last].parent),
+                    name=done[last].stem.removesuffix(f".{last}"),
                     languages=missing,
                 )
             )
@@ -79,7 +92,7 @@ def localize(limit: int = 100, engines: dict[str, str] | None = None) -> list[st
 
     Args:
         limit: productions in one run, the last changed first.
-        engines: engine by kind, where it is not to be chosen automatically.
+        engines: engine by kind, instead of those that a production was made with.
 
     Raises:
         RenderError: some could not be produced, and which; the others are done.
@@ -89,19 +102,8 @@ def localize(limit: int = 100, engines: dict[str, str] | None = None) -> list[st
     problems: list[str] = []
     for one in missing_renditions(limit):
         log.info("%s: %s", one.source, ", ".join(one.languages))
-        request = ProductionRequest.model_validate(
-            {
-                "source": one.source,
-                "out": one.out,
-                "name": one.name,
-                "layout": one.layout,
-                "aspect": one.aspect,
-                "languages": list(one.languages),
-                "engines": engines or {},
-            }
-        )
         try:
-            made = produce(request)
+            made = produce(one.request(engines))
         except PortrayalError as error:
             problems.append(f"{one.source}: {error}")
             continue

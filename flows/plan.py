@@ -104,7 +104,7 @@ def make_plan(request: ProductionRequest) -> Plan:
             return _plan_of_length(request, source, fps)
         with stage(hearing.STAGE, 1.0) as advance:
             heard = heard or hearing.hear(source, request, fps, advance)
-        source = translating.dubbed(request, source, heard.performance.dialogue)
+        source = translating.dubbed(request, source, heard.performance)
     # A plan pays for nothing: what was not translated before is not translated for it.
     source = translating.translate(request, source, only_kept=True)
     dialogue = heard.performance.dialogue if heard else source.dialogue

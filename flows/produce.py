@@ -75,7 +75,7 @@ def produce(request: ProductionRequest) -> Production:
     if source.kind == "recording":
         with _timed(timings, hearing.STAGE, 1.0) as advance:
             heard = hear(source, request, fps, advance)
-        source = translating.dubbed(request, source, heard.performance.dialogue)
+        source = translating.dubbed(request, source, heard.performance)
     if untranslated := translating.count_untranslated(source):
         with _timed(timings, translating.STAGE, untranslated) as advance:
             source = translate(request, source, advance)

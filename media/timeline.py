@@ -151,6 +151,7 @@ def lock(
     fps: int = 25,
     length: float = 0.0,
     lead_out: float = 0.5,
+    spare: int | None = None,
 ) -> tuple[Timeline, tuple[Fit, ...]]:
     """Lays every turn into its slot: the time it has in the source.
 
@@ -164,6 +165,7 @@ def lock(
         slots: (start, end) of each turn in the source, seconds, in order of their starts.
         length: seconds that the video lasts at least: the source's.
         lead_out: seconds after the last turn, where the source ends sooner.
+        spare: frames that a turn borrows at most; None: all that its pause has.
 
     Raises:
         ValueError: a rate is not positive, a turn has no sound, or slots are not in order or end before they begin.
@@ -195,6 +197,8 @@ def lock(
             pause_end = starts[after] - breath
         else:
             pause_end = math.floor(length * fps)
+        if spare is not None:
+            pause_end = min(pause_end, slot_end + spare)
         room_end = max(slot_end, pause_end, start + 1)
         own = _whole_frames(max(slot_end - start, 1), sample_rate, fps)
         room = _whole_frames(room_end - start, sample_rate, fps)
@@ -226,6 +230,15 @@ def lock(
         1,
     )
     return Timeline(fps, sample_rate, total, sample_at(total, sample_rate, fps), tuple(spans)), tuple(fits)
+
+
+def sure_spare(fps: int) -> int:
+    """Frames that a pause of `arrange` has to spare wherever it lies.
+
+    Its length differs by a frame either way, as turns begin with frames. Who borrows no more than this sounds the same when
+    another turn becomes longer or shorter.
+    """
+    return max(math.floor(PAUSE * fps) - 1 - math.ceil(BREATH * fps), 0)
 
 
 def from_times(turns: Sequence[tuple[float, float]], total_samples: int, sample_rate: int, fps: int = 25) -> Timeline:

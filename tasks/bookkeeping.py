@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from media import provenance
-from media.errors import RenderError
+from media.errors import InputError, RenderError
 from media.provenance import production_record
 from media.segment import Clip
 from tasks import workspace
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.assembling import Assembled
 
 STAGE = "Record what was made"
+RECORD = "production.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class RenditionOutcome:
     """Turns spoken in this run; none of a recording are."""
     turns_reused: int
     """Turns whose speech was there already."""
+    turns_translated: int
+    """Turns that an engine translated in this run."""
     video: str | None = None
     captions: tuple[str, ...] = ()
     """Paths of the .vtt, .srt and .json."""
@@ -213,8 +216,9 @@ def write_record(
     """
     out = Path(str(request.out))
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
-    outcomes = tuple(_outcome(one, planned, clips, assembled, problems) for one in performances)
-    path, before = _record_of(out, source, "production.draft.json" if request.draft else "production.json")
+    outcomes = tuple(_outcome(source, one, planned, clips, assembled, problems) for one in performances)
+    file = "production.draft.json" if request.draft else RECORD
+    path, before = _record_of(out, source.name, source.production_id, file)
     engines = {"render": f"{info.name} ({info.fingerprint})"}
     for one in performances:
         engines |= one.engines
@@ -241,8 +245,11 @@ def write_record(
             "rendered": sum(clip.seconds_of_work > 0 for clip in clips.values()),
             "reused": sum(clip.seconds_of_work == 0 for clip in clips.values()),
             "failed": len(problems),
+            "heard": list(heard.now) if heard else [],
+            "turns_translated": sum(one.turns_translated for one in outcomes),
             "turns_spoken": sum(sum(one.spoken) for one in performances),
             "turns_reused": sum(len(one.spoken) - sum(one.spoken) for one in performances),
+            "videos_assembled": sum(not one.cached for one in assembled.values()),
             "seconds_of_work": round(sum(clip.seconds_of_work for clip in clips.values()), 3),
             "seconds": round(seconds, 3),
             "stages": {stage: round(value, 3) for stage, value in timings.items()},
@@ -257,7 +264,7 @@ def write_record(
         source_sound=asdict(heard.sound) | {"findings": list(heard.sound.findings)} if heard else None,
         diarization=[list(turn) for turn in heard.diarization] if heard else [],
         notes=[*(heard.notes if heard else ()), *(text for one in performances for text in one.notes)],
-        request=request.model_dump(mode="json"),
+        request=request.with_whole_paths().model_dump(mode="json"),
     )
     _carry_over(record, before)
     provenance.write_record(path, record)
@@ -273,18 +280,40 @@ def write_record(
     )
 
 
-def _record_of(out: Path, source: Source, name: str) -> tuple[Path, dict[str, Any]]:
+def stored_request(out: Path, name: str, production: str) -> ProductionRequest:
+    """What was asked for when a production was last made in a folder.
+
+    Args:
+        name: what its files are called.
+        production: its id.
+
+    Raises:
+        InputError: its record is gone, or cannot be understood.
+    """
+    path, record = _record_of(out, name, production, RECORD)
+    if not record:
+        raise InputError(f"{path}: no record says how {name} was made; run `portrayal produce` for it once more.")
+    try:
+        return ProductionRequest.model_validate(record["request"])
+    except (KeyError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: its request cannot be understood ({said}); run `portrayal produce` for {name} once more."
+        ) from None
+
+
+def _record_of(out: Path, name: str, production: str, file: str) -> tuple[Path, dict[str, Any]]:
     """Where the record goes, and what is there of the same production. Another production's record is left alone."""
-    for candidate in (out / name, out / f"{source.name}.{name}"):
+    for candidate in (out / file, out / f"{name}.{file}"):
         try:
             before = json.loads(candidate.read_text())
         except FileNotFoundError:
             return candidate, {}
         except (OSError, ValueError):
             continue
-        if isinstance(before, dict) and before.get("production") == source.production_id:
+        if isinstance(before, dict) and before.get("production") == production:
             return candidate, before
-    return out / f"{source.name}.{name}", {}
+    return out / f"{name}.{file}", {}
 
 
 def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:
@@ -297,6 +326,7 @@ def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def _outcome(
+    source: Source,
     performance: Performance,
     planned: Sequence[PlannedSegment],
     clips: Mapping[str, Clip],
@@ -305,6 +335,7 @@ def _outcome(
 ) -> RenditionOutcome:
     needed = {one.key for one in planned if one.language in (performance.language, None)}
     made = assembled.get(performance.language)
+    translation = source.translations.get(performance.language)
     return RenditionOutcome(
         language=performance.language,
         status="done" if made else "incomplete",
@@ -315,6 +346,7 @@ def _outcome(
         reused=sum(key in clips and clips[key].seconds_of_work == 0 for key in needed),
         turns_spoken=sum(performance.spoken),
         turns_reused=len(performance.spoken) - sum(performance.spoken),
+        turns_translated=translation.now if translation else 0,
         video=str(made.video) if made else None,
         captions=tuple(str(one) for one in made.captions) if made else (),
         assembled_before=made.cached if made else False,

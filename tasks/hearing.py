@@ -1,7 +1,8 @@
 """What is heard in a recording: who speaks when, what is said, how high each voice is, and the sound of every turn.
 
 All of it is kept in the artifact store under the recording's content and the engines' versions, so that it is worked
-out once, and a second run needs neither the engines nor the recording's sound.
+out once, and a second run needs neither the engines nor the recording's sound. Who speaks and what is said are kept each
+on its own, too: a run that is killed between them, or gets another transcript, does not listen for speakers again.
 """
 
 import hashlib
@@ -71,6 +72,8 @@ class Heard:
     """The diarizer's own turns, overlaps and all: label, start, end in seconds."""
     sound: SoundCheck
     """The recording's sound as it was delivered."""
+    now: tuple[str, ...] = ()
+    """Which of `diarization`, `transcription` and `alignment` were done in this run; empty where all was there before."""
 
 
 def heard_before(source: Source, request: ProductionRequest, fps: int) -> Heard | None:
@@ -130,10 +133,13 @@ def _hear(
     samples: "Sound", check: SoundCheck, source: Source, request: ProductionRequest, fps: int, advance: Advance
 ) -> Heard:
     store = workspace.store()
-    turns, engines, notes = _who_speaks(samples, source, request, lambda share: advance(0.05 + 0.55 * share))
-    said, language, transcript_engines, transcript_notes = _what_is_said(
+    turns, engines, notes, is_new = _who_speaks(samples, source, request, lambda share: advance(0.05 + 0.55 * share))
+    now = ["diarization"] if is_new else []
+    said, language, transcript_engines, transcript_notes, is_new = _what_is_said(
         samples, source, request, lambda share: advance(0.6 + 0.25 * share)
     )
+    if is_new:
+        now.append("alignment" if source.transcript else "transcription")
     engines |= transcript_engines
     notes += transcript_notes
     names = _names(turns.exclusive, said, [turn.speaker for turn in turns.turns])
@@ -163,7 +169,7 @@ def _hear(
     )
     with store.writing(_key(source, request, fps)) as path:
         path.write_text(json.dumps(asdict(heard), ensure_ascii=False))
-    return heard
+    return replace(heard, now=tuple(now))
 
 
 def merged(turns: "Iterable[SpeakerTurn]") -> "list[SpeakerTurn]":
@@ -245,6 +251,7 @@ def words_of_turns(
 
 
 def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, advance: Advance) -> tuple[Any, ...]:
+    """The diarization, the engines used, remarks, and whether it was made now."""
     from models.speech.protocols import Diarization, SpeakerTurn
 
     if request.rttm is not None:
@@ -266,19 +273,31 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
             Diarization(turns, exclusive, {}),
             {"diarization": f"given: {path.name}"},
             [],
+            False,
         )
     from models.speech.engines import diarizer
 
     engine = diarizer(request.engine("diarization"))
     count = request.speakers
-    found = engine.diarize(
-        samples,
-        RATE,
-        speakers=count.exactly,
-        min_speakers=count.at_least,
-        max_speakers=count.at_most,
-        progress=advance,
-    )
+    store = workspace.store()
+    key = _key_of("diarizations", source, [engine.name, engine.version, count.model_dump()])
+    is_new = not store.has(key)
+    if is_new:
+        found = engine.diarize(
+            samples,
+            RATE,
+            speakers=count.exactly,
+            min_speakers=count.at_least,
+            max_speakers=count.at_most,
+            progress=advance,
+        )
+        with store.writing(key) as record:
+            record.write_text(json.dumps(asdict(found)))
+    else:
+        known = json.loads(store.fetch(key).read_text())
+        turns, exclusive = (tuple(SpeakerTurn(**turn) for turn in known[part]) for part in ("turns", "exclusive"))
+        embeddings = {speaker: tuple(vector) for speaker, vector in known["embeddings"].items()}
+        found = Diarization(turns, exclusive, embeddings, known["note"])
     if not found.exclusive:
         raise InputError(
             f"{source.path}: no speech was heard in it; check the file, or say who speaks when with --rttm."
@@ -287,6 +306,7 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
         found,
         {"diarization": f"{engine.name} ({engine.version})"},
         [found.note] if found.note else [],
+        is_new,
     )
 
 
@@ -308,8 +328,8 @@ def _exclusive(turns: "Sequence[SpeakerTurn]") -> "tuple[SpeakerTurn, ...]":
 
 def _what_is_said(
     samples: "Sound", source: Source, request: ProductionRequest, advance: Advance
-) -> tuple[list[SpokenWord], str, dict[str, str], list[str]]:
-    """Words with times, the language, the engines used, and remarks."""
+) -> tuple[list[SpokenWord], str, dict[str, str], list[str], bool]:
+    """Words with times, the language, the engines used, remarks, and whether it was found out now."""
     asked = source.spoken
     if source.transcript is not None:
         return _said_in_transcript(samples, source, request, asked, advance)
@@ -321,15 +341,15 @@ def _what_is_said(
             "No captions: no transcript lies beside the recording, and no transcription engine is there "
             "(give --transcript FILE, or see `portrayal doctor`)."
         )
-        return [], asked or UNKNOWN_LANGUAGE, {"transcription": "none"}, [remark]
-    heard = engine.transcribe(samples, RATE, language=asked, progress=advance)
-    said = [SpokenWord(word.text, word.start, word.end) for word in heard.words]
-    return (
-        said,
-        asked or heard.language,
-        {"transcription": f"{engine.name} ({engine.version})"},
-        [],
-    )
+        return [], asked or UNKNOWN_LANGUAGE, {"transcription": "none"}, [remark], False
+
+    def transcribe() -> tuple[list[SpokenWord], str]:
+        heard = engine.transcribe(samples, RATE, language=asked, progress=advance)
+        return [SpokenWord(word.text, word.start, word.end) for word in heard.words], heard.language
+
+    key = _key_of("transcriptions", source, [engine.name, engine.version, asked])
+    said, language, is_new = _said_once(key, transcribe)
+    return said, asked or language, {"transcription": f"{engine.name} ({engine.version})"}, [], is_new
 
 
 def _said_in_transcript(
@@ -338,7 +358,7 @@ def _said_in_transcript(
     request: ProductionRequest,
     asked: str | None,
     advance: Advance,
-) -> tuple[list[SpokenWord], str, dict[str, str], list[str]]:
+) -> tuple[list[SpokenWord], str, dict[str, str], list[str], bool]:
     from media.scripts import guess_language
     from media.transcripts import read_transcript
     from models.speech.engines import aligner
@@ -355,18 +375,24 @@ def _said_in_transcript(
     language = asked or guessed
     duration = len(samples) / RATE
     engine = aligner(request.engine("alignment"), language)
-    said: list[SpokenWord] = []
     if turns and all(turn.start is None for turn in turns):
         turns = _spread_over(turns, duration)
-    for done, turn in enumerate(turns):
-        start, end = turn.start or 0.0, min(turn.end or duration, duration)
-        piece = samples[round(start * RATE) : round(end * RATE)]
-        if end <= start:
-            continue
-        words = engine.align(piece, RATE, turn.text, language)
-        speaker = _shown(turn.speaker) if turn.speaker else None
-        said += [SpokenWord(word.text, start + word.start, start + word.end, speaker) for word in words]
-        advance((done + 1) / len(turns))
+
+    def align() -> tuple[list[SpokenWord], str]:
+        said: list[SpokenWord] = []
+        for done, turn in enumerate(turns):
+            start, end = turn.start or 0.0, min(turn.end or duration, duration)
+            piece = samples[round(start * RATE) : round(end * RATE)]
+            if end <= start:
+                continue
+            words = engine.align(piece, RATE, turn.text, language)
+            speaker = _shown(turn.speaker) if turn.speaker else None
+            said += [SpokenWord(word.text, start + word.start, start + word.end, speaker) for word in words]
+            advance((done + 1) / len(turns))
+        return said, language
+
+    key = _key_of("alignments", source, [engine.name, engine.version, language, [asdict(turn) for turn in turns]])
+    said, _, is_new = _said_once(key, align)
     if not said:
         raise InputError(
             f"{path}: nothing in it is said within the {duration:.1f} s of {source.path}; is it the right file?"
@@ -375,7 +401,19 @@ def _said_in_transcript(
         "transcription": f"given: {path.name}",
         "alignment": f"{engine.name} ({engine.version})",
     }
-    return said, language, engines, []
+    return said, language, engines, [], is_new
+
+
+def _said_once(key: str, find: Callable[[], tuple[list[SpokenWord], str]]) -> tuple[list[SpokenWord], str, bool]:
+    """Words and language as they were found before, else as `find` finds them; and whether they were found now."""
+    store = workspace.store()
+    if store.has(key):
+        known = json.loads(store.fetch(key).read_text())
+        return [SpokenWord(**word) for word in known["words"]], known["language"], False
+    said, language = find()
+    with store.writing(key) as record:
+        record.write_text(json.dumps({"language": language, "words": [asdict(word) for word in said]}))
+    return said, language, True
 
 
 def _spread_over(turns: Sequence[Turn], duration: float) -> list[Turn]:
@@ -467,6 +505,12 @@ def _store_sound(store: ArtifactStore, samples: "Sound", span: Span, fps: int) -
     length = sample_at(span.frames, RATE, fps)
     piece = samples[start : start + length]
     return store.put_bytes(wav_bytes(np.pad(piece, (0, length - len(piece))), RATE), "audio", ".wav")
+
+
+def _key_of(kind: str, source: Source, facts: Sequence[Any]) -> str:
+    """Artifact key of a part of what is heard: everything that changes it."""
+    digest = hashlib.sha256(f"{kind}/1\n{source.sha256} {json.dumps(facts, sort_keys=True)}".encode()).hexdigest()
+    return f"{kind}/{digest}.json"
 
 
 def _key(source: Source, request: ProductionRequest, fps: int) -> str:

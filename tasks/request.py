@@ -17,6 +17,9 @@ Captions = Literal["burn", "sidecar", "both", "none"]
 TimelineKind = Literal["elastic", "locked"]
 
 
+_RECORDINGS = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".webm", ".mkv"})
+
+
 class RenderOptions(BaseModel):
     """How clips are rendered; whatever is left out is the checkpoint's own."""
 
@@ -156,6 +159,28 @@ class ProductionRequest(BaseModel):
     def engine(self, kind: str) -> str:
         """Name of the engine asked for, `auto` if none was."""
         return self.engines.get(kind, "auto")
+
+    def with_whole_paths(self) -> "ProductionRequest":
+        """The same request, to be met from any other folder: paths are whole, those of models (`marian:FOLDER`) too."""
+        files = {
+            field: getattr(self, field) for field in ("source", "out", "lexicon", "transcript", "glossary", "rttm")
+        }
+        engines = {}
+        for kind, name in self.engines.items():
+            engine, colon, folder = name.rpartition(":")
+            engines[kind] = engine + colon + _whole(folder) if folder and Path(folder).is_dir() else name
+        voices = {speaker: _whole(voice) if names_recording(voice) else voice for speaker, voice in self.voices.items()}
+        whole = {field: _whole(path) for field, path in files.items() if path is not None}
+        return self.model_copy(update=whole | {"voices": voices, "engines": engines})
+
+
+def names_recording(voice: str) -> bool:
+    """Whether a voice that is asked for is a file to clone, not one of the engine's own."""
+    return Path(voice).suffix.lower() in _RECORDINGS or "/" in voice
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def checked_request(**options: Any) -> ProductionRequest:

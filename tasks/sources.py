@@ -40,6 +40,8 @@ class MachineTranslation:
     version: str
     turns: tuple[int, ...]
     """Indices of the turns; the others were translated by people."""
+    now: int = 0
+    """How many of them were translated in this run, not found in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Source:
     translations: Mapping[str, MachineTranslation] = field(default_factory=dict)
     """By language, where an engine translated anything."""
     duration: float | None = None
-    """Seconds, for a recording."""
+    """Seconds, for a recording: what its file says, and once it was heard, the length of its video."""
     transcript: str | None = None
     """File with what is said in the recording."""
 
@@ -74,6 +76,15 @@ class Source:
         if self.script is None:
             raise ValueError(f"{self.path} is not a script")
         return self.script.source
+
+    @property
+    def spoken_anew(self) -> tuple[str, ...]:
+        """The languages that a synthesizer speaks, as far as they are known: not those in which a recording is heard."""
+        if self.kind == "script":
+            return self.languages
+        if self.spoken is None:
+            return ()
+        return tuple(tag for tag in self.languages if base_language(tag) != base_language(self.spoken))
 
     def untranslated(self, language: str) -> tuple[int, ...]:
         """Indices of the turns that have no text in a language yet."""
@@ -260,17 +271,8 @@ def check_languages(request: ProductionRequest, source: Source) -> None:
         if known is not None and closest(heard, known) is None:
             raise not_known(aligner.name, "align", heard, known)
     synthesizer = engines.synthesizer(request.engine("synthesis"))
-    for tag in to_be_spoken(source):
+    for tag in source.spoken_anew:
         synthesizer.voices(tag, 1, [None])
-
-
-def to_be_spoken(source: Source) -> tuple[str, ...]:
-    """The languages of a source that a synthesizer speaks, as far as they are known."""
-    if source.kind == "script":
-        return source.languages
-    if source.spoken is None:
-        return ()
-    return tuple(tag for tag in source.languages if base_language(tag) != base_language(source.spoken))
 
 
 def translations_beside(path: Path) -> dict[str, Path]:
@@ -320,7 +322,7 @@ def script_languages(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: it cannot be read.
     """
-    dialogues = with_translations(path, read_script(path)).dialogues
+    dialogues = with_translations(path, read_script(path, gaps=True)).dialogues
     return tuple(tag for tag, dialogue in dialogues.items() if all(turn.text for turn in dialogue.turns))
 
 

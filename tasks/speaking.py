@@ -1,4 +1,4 @@
-"""A script is spoken: every turn in every language, each sentence only once, whatever production it is in."""
+"""What is said is spoken: every turn in every language, each sentence only once, whatever production it is in."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from media.dialogue import Dialogue, Turn
 from media.errors import PortrayalError
 from media.lexicon import Lexicon
 from media.store import ArtifactStore
-from media.timeline import FASTEST, Fit, arrange, lock, proportionate_pauses, timed, wanted_pace
+from media.timeline import FASTEST, Fit, arrange, lock, proportionate_pauses, sure_spare, timed, wanted_pace
 from tasks import workspace
 from tasks.casting import CastSpeaker
 from tasks.performance import RENDER_RATE, SOUND_RATE, Performance
@@ -50,11 +50,11 @@ def speak(
     *,
     keep: bool = True,
 ) -> Performance:
-    """Speak a script in one of its languages and lay the turns out in time.
+    """Speak a script, or what is said in a recording, in one of its languages and lay the turns out in time.
 
     On the `elastic` timeline they take as long as they take, with the source's pauses in proportion where it has times.
-    On the `locked` one each is fitted into the time that it has in the source: what the script says, or how long the
-    script's own language takes.
+    On the `locked` one each is fitted into the time that it has in the source: what the script says, when it is heard in
+    the recording, or how long the script's own language takes. A recording's translation lasts as long as the recording.
 
     Args:
         fps: frames a second of the video; turns begin with a frame.
@@ -67,12 +67,12 @@ def speak(
         RenderError: it failed at a turn; those before it are kept.
     """
     if source.script is None:
-        raise ValueError(f"{source.path} is not a script")
+        raise ValueError(f"nobody knows what is to be said of {source.path}")
     wishes = voice_wishes(request, source.script)
     engine = engine_of(request, wishes)
     lexicon = lexicon_of(request)
     dialogue = source.script.dialogues[language]
-    slots = times_of(source.script.source)
+    slots, spare = times_of(source.script.source), None
     if request.timeline == "locked" and slots is None and language != source.script.source.language:
         original = speak(
             request.model_copy(update={"timeline": "elastic"}),
@@ -83,9 +83,9 @@ def speak(
             keep=False,
         )
         slots = [(span.start_frame / fps, (span.start_frame + span.frames) / fps) for span in original.timeline.spans]
-        length = original.seconds
+        length, spare = original.seconds, sure_spare(fps)
     else:
-        length = max(end for _, end in slots) if slots else 0.0
+        length = max([source.duration or 0.0, *(end for _, end in slots or ())])
     voices = choose_voices(engine, request, source, language, cast, wishes)
     store = workspace.store()
     spoken, anew = [], []
@@ -104,7 +104,7 @@ def speak(
             _spoken_for_slot(store, engine, turn, language, voices[turn.speaker], lexicon, one, end - start, fps)
             for turn, one, (start, end) in zip(dialogue.turns, spoken, slots, strict=True)
         ]
-        timeline, fits = lock(natural, [one.samples for one in spoken], slots, SOUND_RATE, fps, length)
+        timeline, fits = lock(natural, [one.samples for one in spoken], slots, SOUND_RATE, fps, length, spare=spare)
         spoken = [_stretched(store, one, span.samples) for one, span in zip(spoken, timeline.spans, strict=True)]
     else:
         durations = [one.samples for one in spoken]

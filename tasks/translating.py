@@ -12,15 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from media.dialogue import Dialogue, Script, Turn, is_speakable, tidy
+from media.dialogue import Script, Turn, is_speakable, tidy
 from media.errors import InputError, TranslationError
 from media.languages import base_language, closest
 from media.store import ArtifactStore
 from tasks import workspace
 from tasks.hearing import UNKNOWN_LANGUAGE
+from tasks.performance import Performance
 from tasks.progress import Advance, note
 from tasks.request import ProductionRequest
-from tasks.sources import MachineTranslation, Source, require_translations, to_be_spoken, with_translations
+from tasks.sources import MachineTranslation, Source, require_translations, with_translations
+from tasks.voices import check_lexicon, check_speech
 
 if TYPE_CHECKING:
     from models.speech.protocols import Line, Translator
@@ -31,23 +33,27 @@ BATCH = 24
 """Turns that are asked for, and kept, at a time."""
 
 
-def dubbed(request: ProductionRequest, source: Source, dialogue: Dialogue) -> Source:
-    """A recording's source with the dialogues that are to be spoken; `dialogue` is what is heard in it.
+def dubbed(request: ProductionRequest, source: Source, heard: Performance) -> Source:
+    """A recording's source with the dialogues that are to be spoken.
 
     Its languages become the recording's own, where that is asked for, and those to be translated into.
 
+    Args:
+        heard: what is heard in the recording.
+
     Raises:
-        InputError: nobody knows what is said, or a language is asked for that an engine does not have.
+        InputError: nobody knows what is said; a language, a voice or a sound is asked for that an engine does not have;
+            or a voice for nobody who speaks.
         MissingEngineError: the engine that is asked for is not there.
     """
-    from models.speech.engines import synthesizer
-
+    dialogue = heard.dialogue
     own = dialogue.language
     asked = [own if base_language(tag) == base_language(own) else tag for tag in source.languages or (own,)]
     languages = tuple(dict.fromkeys(asked))
-    source = replace(source, languages=languages, spoken=own)
-    others = to_be_spoken(source)
+    source = replace(source, languages=languages, spoken=own, duration=heard.seconds)
+    others = source.spoken_anew
     if not others:
+        check_speech(request, source)
         return source
     said = dialogue.with_turns(turn for turn in dialogue.turns if is_speakable(turn.text))
     if own == UNKNOWN_LANGUAGE or not said.turns:
@@ -57,12 +63,11 @@ def dubbed(request: ProductionRequest, source: Source, dialogue: Dialogue) -> So
         )
     script = with_translations(Path(source.path), Script({own: said}))
     named = [closest(tag, script.languages, same_script=True) or tag for tag in others]
-    engine = synthesizer(request.engine("synthesis"))
-    for tag in named:
-        engine.voices(tag, 1, [None])
     script = require_translations(request, source.path, script, named)
     renamed = dict(zip(others, named, strict=True))
-    return replace(source, script=script, languages=tuple(renamed.get(tag, tag) for tag in languages))
+    source = replace(source, script=script, languages=tuple(renamed.get(tag, tag) for tag in languages))
+    check_speech(request, source)
+    return source
 
 
 def translate(
@@ -80,7 +85,8 @@ def translate(
 
     Raises:
         TranslationError: turns could not be translated; names them. The others are kept for the next run.
-        InputError, MissingEngineError: the engine refuses, or is not there.
+        InputError, MissingEngineError: the engine refuses, or is not there; or a term of the lexicon that is said in a
+            translation has a sound that nobody can make.
     """
     from models.speech.translation.seq2seq import release_models
 
@@ -94,17 +100,19 @@ def translate(
             continue
         said = source.script.source
         engine = _engine(request, said.language, tag)
-        texts = _texts(engine, source, tag, turns, partial(_beyond, advance, done), only_kept)
+        texts, now = _texts(engine, source, tag, turns, partial(_beyond, advance, done), only_kept)
         done += len(turns)
         dialogues[tag] = dialogues[tag].with_turns(
             replace(turn, text=texts.get(index, turn.text)) for index, turn in enumerate(dialogues[tag].turns)
         )
         version = engine.version(said.language, tag)
-        translations[tag] = MachineTranslation(engine.name, version, turns)
+        translations[tag] = MachineTranslation(engine.name, version, turns, now)
         if not only_kept:
             note(f"{tag}: {len(turns)} of {len(said.turns)} turns are machine-translated by {engine.name} ({version}).")
     release_models()
-    return replace(source, script=replace(source.script, dialogues=dialogues), translations=translations)
+    source = replace(source, script=replace(source.script, dialogues=dialogues), translations=translations)
+    check_lexicon(request, source)
+    return source
 
 
 def count_untranslated(source: Source) -> int:
@@ -123,8 +131,8 @@ def _engine(request: ProductionRequest, spoken: str, tag: str) -> "Translator":
 
 def _texts(
     engine: "Translator", source: Source, tag: str, turns: Sequence[int], advance: Advance, only_kept: bool
-) -> dict[int, str]:
-    """Translations by the turn's index."""
+) -> tuple[dict[int, str], int]:
+    """Translations by the turn's index, and how many were made now."""
     from models.speech.translation.lines import translate_lines
 
     if source.script is None:
@@ -133,8 +141,9 @@ def _texts(
     keys = {index: _key(engine, source, said.turns[index].text, said.language, tag) for index in turns}
     texts = {index: text for index, key in keys.items() if (text := _kept(store, key)) is not None}
     advance(len(texts))
+    now = len(turns) - len(texts)
     if only_kept:
-        return texts
+        return texts, 0
     # A text that is said twice is translated once.
     missing = list({keys[index]: index for index in reversed(turns) if index not in texts}.values())[::-1]
     failed: list[int] = []
@@ -156,7 +165,7 @@ def _texts(
             f"translate {'them' if len(failed) > 1 else 'it'} by hand (`portrayal localize export`), or use another engine."
         )
     known = {keys[index]: text for index, text in texts.items()}
-    return {index: known[keys[index]] for index in turns}
+    return {index: known[keys[index]] for index in turns}, now
 
 
 def _beyond(advance: Advance, before: float, done: float) -> None:

@@ -4,7 +4,7 @@ Everything that an engine cannot do (a language, a voice, cloning, a sound) is r
 speaker is ever given another voice than the one asked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from media.errors import InputError, PortrayalError
 from media.lexicon import Lexicon, read_lexicon
 from media.store import ArtifactStore
 from tasks import workspace
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, names_recording
 
 if TYPE_CHECKING:
     from models.speech.protocols import Synthesizer, Voice
@@ -27,8 +27,6 @@ REFERENCE_RATE = 24_000
 LEAST_REFERENCE_RATE = 16_000
 SHORTEST_REFERENCE, LONGEST_REFERENCE = 5.0, 120.0
 LEAST_SPEECH = 3.0
-
-_RECORDINGS = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".webm", ".mkv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,17 @@ class VoiceWish:
     consent: str = ""
 
 
-def voice_wishes(request: ProductionRequest, script: Script) -> dict[str, VoiceWish]:
+def voice_wishes(request: ProductionRequest, script: Script | None) -> dict[str, VoiceWish]:
     """Wishes by speaker; those of the request before those of the script.
+
+    Args:
+        script: None where nobody has listened to a recording yet: then nobody knows who speaks in it either.
 
     Raises:
         InputError: one is of nobody who speaks, or cannot be read; a recording comes without its owner's consent.
     """
-    shown = {speaker_key(name): name for name in script.source.speakers}
+    speakers = script.source.speakers if script else (*request.voices, *request.voice_consents)
+    shown = {speaker_key(name): name for name in speakers}
     for option, given in (("--voice", request.voices), ("--voice-consent", request.voice_consents)):
         for name, value in given.items():
             if speaker_key(name) not in shown:
@@ -60,7 +62,7 @@ def voice_wishes(request: ProductionRequest, script: Script) -> dict[str, VoiceW
                 )
     consents = {shown[speaker_key(name)]: consent for name, consent in request.voice_consents.items()}
     wishes = {}
-    for speaker, hint in script.speakers.items():
+    for speaker, hint in script.speakers.items() if script else ():
         if hint.voice:
             consent = consents.get(speaker) or hint.consent or ""
             wishes[speaker] = _wish(f"{request.source}: voice {hint.voice} of {speaker}", hint.voice, consent, request)
@@ -76,7 +78,7 @@ def voice_wishes(request: ProductionRequest, script: Script) -> dict[str, VoiceW
 
 
 def _wish(where: str, value: str, consent: str, script: ProductionRequest | None) -> VoiceWish:
-    if Path(value).suffix.lower() in _RECORDINGS or "/" in value:
+    if names_recording(value):
         path = Path(value).expanduser()
         if script is not None:
             path = Path(script.source).parent / path
@@ -113,26 +115,35 @@ def lexicon_of(request: ProductionRequest) -> Lexicon | None:
 
 
 def check_speech(request: ProductionRequest, source: "Source") -> None:
-    """Refuse, before any work begins, what the synthesis engine cannot do with this script.
+    """Refuse, before any work begins, what the synthesis engine cannot do with what is to be said.
+
+    A recording is checked twice: as far as anything is known of it before anybody listens, and once it was heard.
 
     Raises:
-        InputError: a language, a voice, cloning or a sound that it does not have; a recording that cannot be cloned.
+        InputError: a language, a voice, cloning or a sound that it does not have; a recording that cannot be cloned; a
+            voice or a lexicon for a recording of which no turn is spoken.
         MissingEngineError: cloning is asked for, and no engine that can is there.
     """
-    if source.script is None:
-        for option, given in (("--voice", request.voices), ("--lexicon", request.lexicon)):
-            if given:
-                raise InputError(f"{option}: {source.path} is a recording, and this is for scripts only; leave it out.")
+    if source.script is None and not (source.spoken_anew or (source.languages and source.spoken is None)):
+        given = {"--voice": request.voices, "--voice-consent": request.voice_consents, "--lexicon": request.lexicon}
+        for option in (option for option, value in given.items() if value):
+            raise InputError(
+                f"{option}: no turn of {source.path} is spoken, it keeps its own voices; leave the option out, or have it "
+                "spoken in another language with --source-lang and --lang."
+            )
         return
     wishes = voice_wishes(request, source.script)
-    lexicon = lexicon_of(request)
+    lexicon_of(request)
     try:
         engine = engine_of(request, wishes)
-        speakers = source.script.source.speakers
         for speaker, wish in wishes.items():
             _check_wish(engine, wish, speaker)
+        speakers = source.script.source.speakers if source.script else ()
         wanting = len([speaker for speaker in speakers if speaker not in wishes])
-        for language in source.languages:
+        for language in source.spoken_anew:
+            if source.script is None:
+                engine.voices(language, 1, [None])
+                continue
             offered = engine.voices(language, wanting, [None] * wanting)
             if len(offered) < wanting:
                 raise InputError(
@@ -143,8 +154,7 @@ def check_speech(request: ProductionRequest, source: "Source") -> None:
         if str(error).startswith(("--", source.path)):
             raise
         raise type(error)(f"{source.path}: {error}") from None
-    if lexicon is not None:
-        _check_lexicon(engine, lexicon, source.script, source.languages)
+    check_lexicon(request, source)
 
 
 def _check_wish(engine: "Synthesizer", wish: VoiceWish, speaker: str) -> None:
@@ -192,11 +202,20 @@ def _check_recording(path: Path, _changed: int) -> None:
         raise InputError(f"only {speech:.1f} s of speech are in the recording; {advice}")
 
 
-def _check_lexicon(engine: "Synthesizer", lexicon: Lexicon, script: Script, languages: Iterable[str]) -> None:
+def check_lexicon(request: ProductionRequest, source: "Source") -> None:
+    """Refuse a pronunciation, of a term that is said, that the synthesis engine cannot make.
+
+    Raises:
+        InputError: names the line of the lexicon.
+    """
     from models.speech.spoken_form import said_in_ipa
 
-    for language in languages:
-        texts = [turn.text for turn in script.dialogues[language].turns]
+    lexicon = lexicon_of(request)
+    if lexicon is None or source.script is None:
+        return
+    engine = engine_of(request, voice_wishes(request, source.script))
+    for language in source.spoken_anew:
+        texts = [turn.text for turn in source.script.dialogues[language].turns]
         for term, said in said_in_ipa(lexicon, language, texts).items():
             if not engine.reads_ipa and not said.respelling:
                 raise InputError(

@@ -6,8 +6,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -282,40 +283,138 @@ def test_a_plan_says_what_is_cached_and_how_long_the_rest_takes(
     assert "cached" in text and "Ann" in text and "about" in text
 
 
-def test_killed_at_any_moment_only_what_is_missing_is_rendered_again(home: Path, tmp_path: Path) -> None:
-    words = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
-    script = tmp_path / "count.txt"
-    script.write_text("language: en\n" + "".join(f"{'AB'[i % 2]}nn: {word}.\n" for i, word in enumerate(words)))
-    # Commands of their own, each with an embedded server and renderer processes of its own.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-    environment |= {"PORTRAYAL_RENDERERS": "2"}
-    command = [sys.executable, "-m", "flows.cli", "produce", str(script), "--out", str(tmp_path / "out"), *STILL]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    clips = home / "artifacts" / "clips"
-    deadline = time.monotonic() + 200
-    while len(list(clips.glob("[0-9a-f]*.mp4"))) < 3 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    children = children_of(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, process.stderr and process.stderr.read()
-    assert len(children) >= 2
-    while any(is_alive(child) for child in children):
-        assert time.monotonic() < deadline, "the server and the renderers outlive the command"
-        time.sleep(0.05)
-    there = len(list(clips.glob("[0-9a-f]*.mp4")))
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*.mp4"))
-    second = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
-    assert "Traceback" not in second.stderr and "resource_tracker" not in second.stderr
-    made = json.loads(second.stdout)
-    assert made["status"] == "done" and made["figures"]["segments"] == 10
-    assert made["figures"]["rendered"] == 10 - there
-    # And once more: nothing is left to do, which takes less than the processor time of 20 seconds on two cores.
+@pytest.mark.timeout(600)
+def test_killed_in_every_stage_nothing_that_was_finished_is_made_twice(
+    home: Path, tmp_path: Path, translation_server: Any
+) -> None:
+    recording = a_longer_conversation(tmp_path)
+    command = [sys.executable, "-m", "flows.cli", "produce", str(recording), "--out", str(tmp_path / "out"), *STILL]
+    command += ["--engine", "diarization=dvector", "--speakers", "2", "--layout", "spotlight", "--aspect", "1:1"]
+    command += ["--source-lang", "en", "--lang", "en", "--lang", "de", "--engine", "translation=openai"]
+    environment = os.environ | {"PORTRAYAL_RENDERERS": "2", "PORTRAYAL_TRANSLATION_MODEL": "polyglot"}
+    environment |= {"PORTRAYAL_TRANSLATION_URL": translation_server.url}
+    # For one of the runs, a server of its own, which shall end with it.
+    alone = {key: value for key, value in environment.items() if not key.startswith("PREFECT_")}
+    store = home / "artifacts"
+    translating = threading.Event()
+
+    def wait(entries: list[Any], turn: int) -> list[Any]:
+        translating.set()
+        time.sleep(1.0 if turn == 1 else 0.0)
+        return entries
+
+    translation_server.fault = wait
+
+    def there(*kinds: str) -> dict[Path, tuple[int, int]]:
+        """Finished artifacts, and what changes when one is made again."""
+        found = (path for kind in kinds or ("*",) for path in store.glob(f"{kind}/[0-9a-f]*"))
+        return {path: (state.st_ino, state.st_mtime_ns) for path in found for state in [path.stat()]}
+
+    finished: dict[Path, tuple[int, int]] = {}
+    for stage, begun in (
+        ("Listen to the recording", lambda: True),
+        ("Listen to the recording", lambda: there("diarizations")),
+        ("Translate what is said", translating.is_set),
+        ("Speak the script", lambda: len(there("speech")) >= 2),
+        ("Render the clips", lambda: len(there("clips")) >= 6),  # three clips, each with its measurements
+        ("Assemble the video", lambda: there("videos")),
+    ):
+        run = Run(command, alone if stage == "Render the clips" else environment)
+        run.kill_when(stage, begun)
+        assert not any(is_alive(child) for child in run.children_afterwards()), (
+            f"{stage}: something outlives the command"
+        )
+        assert run.stages[-1] == stage, f"it was killed too late: {run.stages}"
+        assert {path: state for path, state in there().items() if path in finished} == finished, stage
+        finished = there()
+        # Videos come out whole, and the record when all of them are there.
+        assert [path.name for path in (tmp_path / "out").glob("*")] in ([], ["call.en.mp4"])
+    assert len(there("diarizations")) == len(there("alignments")) == len(there("videos")) == 1
+    assert len(translation_server.asked) == 2  # the first time it was killed before it had the answer
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    third = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
+    last = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert json.loads(third.stdout)["figures"]["rendered"] == 0
+    assert "Traceback" not in last.stderr and "resource_tracker" not in last.stderr
+    made = json.loads(last.stdout)
+    english, german = made["renditions"]
+    figures = made["figures"]
+    assert (made["status"], english["assembled_before"], german["assembled_before"]) == ("done", True, False)
+    assert {name: figures[name] for name in ("heard", "turns_translated", "turns_spoken", "rendered")} == {
+        "heard": [], "turns_translated": 0, "turns_spoken": 0, "rendered": 0
+    }  # fmt: skip
+    assert figures["turns_reused"] == len(german["turns"]) >= 4 and figures["videos_assembled"] == 1
+    assert {path: state for path, state in there().items() if path in finished} == finished
+    assert german["turns"][0]["text"] == f"<{english['turns'][0]['text']}>" and len(german["voices"]) == 2
+    assert german["translation"]["machine_translated_turns"] == list(range(1, len(german["turns"]) + 1))
+    captions = (tmp_path / "out" / "call.de.srt").read_text().replace("‹", "<").replace("›", ">")
+    assert "<Good morning, how are you today?>" in " ".join(captions.split())
+    # To find that all is there takes less than the processor time of 20 seconds on two cores.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
+
+
+class Run:
+    """A command line as a process of its own, of which it is seen in which stage it is."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        self._children: list[int] = []
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line.rstrip())
+
+    @property
+    def stages(self) -> list[str]:
+        return [line.removesuffix(" ...") for line in self.lines if line.endswith(" ...")]
+
+    def kill_when(self, stage: str, begun: Callable[[], Any]) -> None:
+        """Kill it, and nothing else, as soon as it is in a stage and `begun` says so."""
+        deadline = time.monotonic() + 200
+        while not (stage in self.stages and begun()):
+            assert self._process.poll() is None and time.monotonic() < deadline, self.lines
+            time.sleep(0.002)
+        self._process.send_signal(signal.SIGSTOP)  # so that it has no child that is not seen here
+        self._children = children_of(self._process.pid)
+        self._process.send_signal(signal.SIGKILL)
+        assert self._process.wait() == -signal.SIGKILL, self.lines
+        self._reader.join()
+
+    def children_afterwards(self) -> list[int]:
+        """Its children (server, renderers) that are still there after the time in which they notice its end."""
+        deadline = time.monotonic() + 20
+        while (alive := [child for child in self._children if is_alive(child)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return alive
+
+
+def a_longer_conversation(folder: Path) -> Path:
+    """Two synthetic voices in turn, with a transcript beside."""
+    from media.audio import resample
+    from models.speech.engines import synthesizer
+
+    engine = synthesizer("espeak")
+    voices = dict(zip(("Ann", "Bob"), engine.voices("en", 2, ["feminine", "masculine"]), strict=True))
+    sounds, cues, at = [], ["WEBVTT", ""], 0.0
+    for name, text in (
+        ("Ann", "Good morning, how are you today?"),
+        ("Bob", "I am very well, thank you for asking."),
+        ("Ann", "Did you sleep well in the end?"),
+        ("Bob", "The whole night, like a stone."),
+    ):
+        speech = engine.speak(text, "en", voices[name])
+        sounds += [resample(speech.samples, speech.sample_rate, 16_000), np.zeros(9600, np.float32)]
+        end = at + len(sounds[-2]) / 16_000
+        cues += [f"00:{at:06.3f} --> 00:{end:06.3f}", f"<v {name}>{text}", ""]
+        at = end + 0.6
+    (folder / "call.wav").write_bytes(wav_bytes(np.concatenate(sounds), 16_000))
+    (folder / "call.vtt").write_text("\n".join(cues))
+    return folder / "call.wav"
 
 
 def test_the_short_demo_makes_both_videos_and_says_how_good_the_diarization_is(

@@ -1,10 +1,10 @@
 """Translations at the command line: by an engine, and by people through `localize export` and `localize import`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from media.localization import Unit
@@ -124,57 +124,71 @@ def test_the_doctor_knows_the_translators(portrayal: Callable[..., Any], server:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_a_script_is_translated_produced_and_on_record(
-    portrayal: Callable[..., Any], script: Path, tmp_path: Path, server: Any
+def test_an_edit_of_a_dubbed_recording_makes_only_what_it_changes(
+    portrayal: Callable[..., Any], tmp_path: Path, server: Any
 ) -> None:
-    out = tmp_path / "out"
-    command = ("produce", script, "--out", out, *STILL, "--lang", "en", "--lang", "de", "--json")
-    made = portrayal(*command, "--engine", "translation=openai")
-    assert made.code == 0, made
-    assert "<No.>" in (out / "talk.de.srt").read_text().replace("‹", "<").replace("›", ">")
-    record = json.loads((out / "production.json").read_text())
-    english, german = record["renditions"]
-    assert english["translation"] is None
-    assert german["translation"]["engine"] == "openai"
-    assert german["translation"]["machine_translated_turns"] == [1, 2, 3]
-    assert record["engines"]["translation"].startswith("openai (polyglot at 127.0.0.1")
-    requests = len(server.asked)
-    again = portrayal(*command, "--engine", "translation=openai").json
-    assert len(server.asked) == requests and again["figures"]["rendered"] == 0
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("prefect_server")
-def test_a_recording_is_dubbed(portrayal: Callable[..., Any], tmp_path: Path, server: Any) -> None:
     from media.audio import resample, wav_bytes
     from models.speech.engines import synthesizer
 
     engine = synthesizer("espeak")
-    speech = engine.speak("How are you today?", "en", engine.voices("en", 1, ["feminine"])[0])
-    samples = resample(speech.samples, speech.sample_rate, 16_000)
-    seconds = len(samples) / 16_000
-    call = tmp_path / "call.wav"
-    call.write_bytes(wav_bytes(samples, 16_000))
-    (tmp_path / "call.txt").write_text("Ann: How are you today?\n")
-    (tmp_path / "who.rttm").write_text(f"SPEAKER call 1 0 {seconds:.3f} <NA> <NA> Ann <NA> <NA>\n")
-    options = ("--rttm", tmp_path / "who.rttm", "--source-lang", "en", "--lang", "en", "--lang", "de")
-    out = tmp_path / "out"
-    made = portrayal(
-        "produce",
-        call,
-        "--out",
-        out,
-        *STILL,
+    sounds, who, at = [], [], 0.0
+    for name, text in (("Ann", "How are you today?"), ("Bob", "Fine."), ("Ann", "Good.")):
+        speech = engine.speak(text, "en", engine.voices("en", 1)[0])
+        sounds.append(resample(speech.samples, speech.sample_rate, 16_000))
+        length = len(sounds[-1]) / 16_000
+        who.append((name, text, at, at + length))
+        at += length
+    call, rttm, transcript = tmp_path / "call.wav", tmp_path / "who.rttm", tmp_path / "call.vtt"
+    call.write_bytes(wav_bytes(np.concatenate(sounds), 16_000))
+    rttm.write_text(
+        "".join(f"SPEAKER call 1 {start:.3f} {end - start:.3f} - - {name} - -\n" for name, _, start, end in who)
+    )
+    cues = (f"00:{start:06.3f} --> 00:{end:06.3f}\n<v {name}>{text}\n" for name, text, start, end in who)
+    transcript.write_text("\n".join(["WEBVTT\n", *cues]))
+    common = ("--rttm", rttm, "--source-lang", "en", "--lang", "en", "--lang", "de", "--engine", "translation=openai")
+    common += (
         "--engine",
-        "translation=openai",
+        "alignment=proportional",
+        *STILL,
+        "--json",
         "--layout",
         "spotlight",
-        *options,
-        "--json",
+        "--aspect",
+        "1:1",
+        "--captions",
+        "none",
     )
-    assert made.code == 0, made
-    assert sorted(path.name for path in out.glob("*.mp4")) == ["call.de.mp4", "call.en.mp4"]
-    english, german = made.json["renditions"]
+
+    def made(*options: object) -> Any:
+        answer = portrayal("produce", call, "--out", tmp_path / "out", *common, *options)
+        assert answer.code == 0, answer
+        return answer.json
+
+    def counts(made: Any) -> list[tuple[int, ...]]:
+        """Of English and German: turns translated and spoken, clips rendered (of three turns and two idle speakers)."""
+        figures = ("turns_translated", "turns_spoken", "rendered")
+        rows = [tuple(one[figure] for figure in figures) for one in made["renditions"]]
+        assert all(one["rendered"] + one["reused"] == 5 for one in made["renditions"])
+        return rows
+
+    first = made()
+    assert counts(first) == [(0, 0, 5), (3, 3, 5)]
+    english, german = first["renditions"]
     assert english["turns"][0]["text"] == "How are you today?" and english["voices"] == {}
-    assert german["turns"][0]["text"] == "<How are you today?>" and set(german["voices"]) == {"Ann"}
-    assert german["translation"]["machine_translated_turns"] == [1]
+    assert german["turns"][0]["text"] == "<How are you today?>" and set(german["voices"]) == {"Ann", "Bob"}
+    assert english["translation"] is None
+    assert german["translation"]["engine"] == "openai"
+    assert german["translation"]["machine_translated_turns"] == [1, 2, 3]
+    assert first["engines"]["translation"].startswith("openai (polyglot at 127.0.0.1")
+    # What is written of a line: its sound in the recording stays as it is.
+    transcript.write_text(transcript.read_text().replace("Fine.", "Well."))
+    assert counts(made()) == [(0, 0, 0), (1, 1, 1)]
+    # How a term is translated, and how one is pronounced.
+    options: tuple[object, ...] = ("--glossary", tmp_path / "terms.yaml")
+    (tmp_path / "terms.yaml").write_text("terms: {today: {de: heute}}\n")
+    assert counts(made(*options)) == [(0, 0, 0), (1, 1, 1)]
+    options += ("--lexicon", tmp_path / "names.yaml")
+    (tmp_path / "names.yaml").write_text("well: {de: uell, en: wal}\n")
+    assert counts(made(*options)) == [(0, 0, 0), (0, 1, 1)]
+    # The voice of somebody with two lines.
+    assert counts(made(*options, "--voice", "Ann=f4")) == [(0, 0, 0), (0, 2, 2)]

@@ -22,6 +22,7 @@ from media.timeline import (
     lock,
     proportionate_pauses,
     sample_at,
+    sure_spare,
     timed,
     wanted_pace,
 )
@@ -210,6 +211,31 @@ def test_the_last_of_thousands_of_turns_is_as_exact_as_the_first(seed, count, ra
         assert off.max() <= 0.5 / fps + count / rate
     check_grid(timeline)
     assert timeline.frames / fps > 3600
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(4_000, 200_000), st.floats(0.6, 1.8)), min_size=2, max_size=12),
+    st.integers(0, 11),
+    st.integers(4_000, 200_000),
+    film_rates,
+)
+def test_when_one_line_changes_the_others_sound_the_same_in_a_timeline_locked_to_another_language(
+    turns, changed, other, fps
+):
+    def locked(own):
+        original = arrange(own, 48_000, None, fps)
+        slots = [(one.start_frame / fps, (one.start_frame + one.frames) / fps) for one in original.spans]
+        told = [round(count * ratio) for count, (_, ratio) in zip(own, turns, strict=True)]
+        return lock(told, told, slots, 48_000, fps, original.frames / fps, spare=sure_spare(fps))
+
+    own = [count for count, _ in turns]
+    changed %= len(turns)
+    before, fits = locked(own)
+    after, fits_after = locked([*own[:changed], other, *own[changed + 1 :]])
+    for number, (one, another) in enumerate(zip(before.spans, after.spans, strict=True)):
+        if number != changed and fits[number].late == fits_after[number].late == 0:
+            assert one.samples == another.samples
 
 
 def test_a_turn_borrows_from_its_pause_before_it_is_stretched_and_says_what_did_not_fit():

@@ -1,6 +1,8 @@
 """How a diarization and a transcript become turns: nothing that is heard is lost, and words find their speakers."""
 
 import itertools
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +136,16 @@ def test_a_telephone_call_is_heard_once_and_told_apart(tmp_path: Path, monkeypat
     assert source.transcript == str(call.transcript)
     assert heard_before(source, request, 25) is None
     heard = hear(source, request, 25)
-    assert heard_before(source, request, 25) == heard
+    assert heard.now == ("diarization", "alignment")
+    assert heard_before(source, request, 25) == replace(heard, now=())
+    # Nobody listens for speakers again because the transcript changes, nor aligns it because they are counted.
+    other = shutil.copy(call.transcript, tmp_path / "other.stm")
+    Path(other).write_text(Path(other).read_text().replace("Diane", "Dinah"))
+    changed = checked_request(**request.model_dump() | {"transcript": str(other)})
+    again = hear(read_source(changed), changed, 25)
+    assert again.now == ("alignment",) and again.diarization == heard.diarization
+    again.performance.engines["transcription"] = heard.performance.engines["transcription"]
+    assert again.performance.timeline == heard.performance.timeline and again.notes == heard.notes
     assert heard_before(source, checked_request(**request.model_dump() | {"speakers": {"exactly": 3}}), 25) is None
     dialogue = heard.performance.dialogue
     assert dialogue.language == "en" and set(dialogue.speakers) == {"Diane", "Sheila"}

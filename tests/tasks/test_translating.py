@@ -11,6 +11,7 @@ from media.errors import InputError, MissingEngineError, TranslationError
 from media.localization import Unit, units_of
 from media.xliff import write_xliff
 from tasks import casting, hearing, speaking, translating, workspace
+from tasks.performance import Performance
 from tasks.request import ProductionRequest, checked_request
 from tasks.sources import Source, read_source, script_languages
 
@@ -203,8 +204,14 @@ def dub(recording: Path, **options: Any) -> tuple[ProductionRequest, Source]:
     given["engines"] = {"render": "still", "translation": "openai", "alignment": "proportional"}
     request = checked_request(**given | options)
     source = read_source(request)
-    heard = hearing.hear(source, request, 25).performance.dialogue
-    return request, translating.dubbed(request, source, heard)
+    return request, translating.dubbed(request, source, hearing.hear(source, request, 25).performance)
+
+
+def spoken(request: ProductionRequest, source: Source) -> Performance:
+    """A dubbed recording in German."""
+    heard = hearing.hear(read_source(request), request, 25)
+    people = casting.cast_portraits(request, source, heard.performance.dialogue, heard.pitch)
+    return speaking.speak(request, source, "de", people, 25)
 
 
 def test_a_recording_is_dubbed_in_another_language(recording: Path) -> None:
@@ -212,11 +219,72 @@ def test_a_recording_is_dubbed_in_another_language(recording: Path) -> None:
     assert source.languages == ("en", "de") and source.spoken == "en"
     done = translating.translate(request, source)
     assert texts(done) == ["<How are you today?>", "<Fine, thank you very much.>"]
-    heard = hearing.hear(read_source(request), request, 25)
-    people = casting.cast_portraits(request, done, heard.performance.dialogue, heard.pitch)
-    performance = speaking.speak(request, done, "de", people, 25)
+    performance = spoken(request, done)
     assert performance.dialogue.speakers == ("Ann", "Bob") and len(performance.sounds) == 2
     assert performance.voices["Ann"] != performance.voices["Bob"]
+
+
+def test_a_dubbed_recording_has_the_voices_and_pronunciations_that_are_asked_for(
+    recording: Path, tmp_path: Path
+) -> None:
+    def dubbed(**options: Any) -> Performance:
+        request, source = dub(recording, **options)
+        return spoken(request, translating.translate(request, source))
+
+    assert dubbed().spoken == (True, True)
+    changed = dubbed(voices={"bob": "david:30"})
+    assert changed.spoken == (False, True) and changed.voices["Bob"]["pitch"] == 30
+    (tmp_path / "names.yaml").write_text("today: {de: heute}\nthank: {en: /ˈwɪɬ/}\n")
+    assert dubbed(voices={"Bob": "david:30"}, lexicon="names.yaml").spoken == (True, False)
+    # What is said in a translation is known only when it is there.
+    (tmp_path / "names.yaml").write_text("today: {de: /ˈwɪɬ/}\n")
+    with pytest.raises(InputError, match=r"names.yaml:1: 'today'.*'ɬ'"):
+        dubbed(lexicon="names.yaml")
+
+
+def test_voices_for_nobody_and_of_nobody_are_refused_before_anybody_listens(recording: Path) -> None:
+    for options, words in (
+        ({"voices": {"Ann": "squeaky"}}, "--voice Ann=squeaky: "),
+        ({"voices": {"Ann": "f3:200"}}, "pitch is 0 to 99"),
+        ({"voice_consents": {"Ann": "Ann Lee"}}, "no recording of Ann is to be cloned"),
+        ({"lexicon": "none.yaml"}, "none.yaml"),
+    ):
+        with pytest.raises((InputError, MissingEngineError), match=words):
+            dub(recording, **options)
+    own = {"languages": ["en"], "engines": {"render": "still", "alignment": "proportional"}}
+    for options in ({"voices": {"Ann": "f3"}}, {"lexicon": "none.yaml"}, {"voice_consents": {"Ann": "Ann Lee"}}):
+        for languages in (own, own | {"source_language": "en"}, {"languages": ["en"], "source_language": "en"}):
+            with pytest.raises(InputError, match=r"no turn of .*call\.wav is spoken.*--source-lang and --lang"):
+                dub(recording, **options, **languages)
+    assert not list(workspace.store().root.glob("hearings/*"))
+    # Who speaks, and in what language, is known only when it was heard.
+    with pytest.raises(InputError, match=r"--voice Zoe=f3: nobody called 'Zoe'.*Ann, Bob"):
+        dub(recording, voices={"Zoe": "f3"})
+    with pytest.raises(InputError, match=r"--voice: no turn of .*call\.wav is spoken"):
+        dub(recording, voices={"Ann": "f3"}, languages=["en"])
+
+
+def test_a_locked_translation_lies_where_the_recording_does_and_is_as_long(
+    recording: Path, translation_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, source = dub(recording, timeline="locked")
+    heard = hearing.hear(read_source(request), request, 25).performance
+    german = spoken(request, translating.translate(request, source))
+    for own, other, fit in zip(heard.timeline.spans, german.timeline.spans, german.fits, strict=True):
+        assert (other.start_frame, other.start_sample) == (own.start_frame, own.start_sample)
+        assert fit.late == fit.over == 0 and fit.slot == pytest.approx(own.frames / 25)
+    assert german.timeline.frames == heard.timeline.frames and german.seconds == heard.seconds
+    # A sentence that does not fit makes the next one late, and the video no longer than it must be.
+    translation_server.fault = lambda entries, turn: [
+        one | {"text": one["text"] * (12 if "today" in one["text"] else 1)} for one in entries
+    ]
+    monkeypatch.setenv("PORTRAYAL_TRANSLATION_MODEL", "chatterer")
+    request, source = dub(recording, timeline="locked")
+    long = spoken(request, translating.translate(request, source))
+    assert long.fits[0].over > 0 and long.fits[1].late == pytest.approx(
+        (long.timeline.spans[1].start_frame - heard.timeline.spans[1].start_frame) / 25
+    )
+    assert long.notes[0].startswith("Turn 1 (Ann) in de is ")
 
 
 def test_a_recording_in_its_own_language_stays_as_it_is(recording: Path) -> None:

@@ -1,0 +1,52 @@
+"""The nightly flow: what it makes is what `produce` would make."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media.errors import RenderError
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+
+def test_a_missing_language_is_made_as_the_others_were(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.localize import localize, missing_renditions
+
+    (tmp_path / "names.yaml").write_text("sí: {es: sii}\n")
+    (tmp_path / "terms.yaml").write_text("keep: [Ann]\n")
+    other = next(one["slug"] for one in portrayal("catalog", "list", "--json").json[::-1])
+    options = (
+        "--engine", "render=still", "--engine", "synthesis=espeak", "--name", "night", "--layout", "duet", "--aspect", "1:1",
+        "--captions", "sidecar", "--timeline", "locked", "--cast", f"Bob={other}", "--voice", "Ann=f4:70", "--show", "Night",
+        "--lexicon", "names.yaml", "--glossary", "terms.yaml", "--seed", "7", "--fps", "20", "--source-lang", "en", "--json",
+    )  # fmt: skip
+    made = portrayal("produce", "talk.txt", "--out", "out", "--lang", "en", *options)
+    assert made.code == 0, made
+    monkeypatch.chdir("/")  # where a worker runs
+    (missing,) = missing_renditions()
+    assert missing.languages == ("es",)
+    asked = missing.request().model_dump(mode="json")
+    assert asked | {"languages": ["en"]} == made.json["request"]
+    assert asked["lexicon"] == str(tmp_path / "names.yaml") and asked["source"] == str(script)
+    videos = localize()
+    assert videos == [str(tmp_path / "out" / "night.es.mp4")] and missing_renditions() == []
+    nightly = json.loads((tmp_path / "out" / "production.json").read_text())
+    assert [one["language"] for one in nightly["renditions"]] == ["es", "en"]
+    monkeypatch.chdir(tmp_path)
+    again = portrayal("produce", "talk.txt", "--out", "other", "--lang", "es", *options).json
+    assert again["renditions"][0]["assembled_before"]
+    assert again["figures"]["turns_spoken"] == again["figures"]["rendered"] == 0
+    assert (tmp_path / "other" / "night.es.mp4").read_bytes() == Path(videos[0]).read_bytes()
+    assert again["renditions"][0]["voices"]["Ann"] == nightly["renditions"][0]["voices"]["Ann"]
+    assert {"night.es.vtt", "night.es.srt"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    # Without its record nobody knows how it was made, and no guess is made.
+    for folder in ("out", "other"):
+        (tmp_path / folder / "night.es.mp4").unlink()
+        (tmp_path / folder / "production.json").unlink()
+    with pytest.raises(RenderError, match=r"talk\.txt: .*no record says how night was made; run `portrayal produce`"):
+        localize()
