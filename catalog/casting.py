@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, Integer, Select, String, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, joinedload
 
-from catalog.portraits import find_portrait, require_rights, usable
+from catalog.portraits import find_portrait
 from catalog.productions import lock_production
+from catalog.rights import ANY_USE, Use, require_rights, usable
 from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, now
 from media.dialogue import language_tag
 from media.errors import InputError, RightsError
@@ -90,7 +91,7 @@ class _Candidate:
 
 
 def cast_speakers(
-    session: Session, production_id: str, requests: Sequence[CastingRequest], seed: int = 0
+    session: Session, production_id: str, requests: Sequence[CastingRequest], seed: int = 0, use: Use = ANY_USE
 ) -> list[CastingDecision]:
     """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
 
@@ -100,6 +101,7 @@ def cast_speakers(
     Args:
         production_id: decides, with `seed`, between portraits that suit equally well; it must not change when a line
             of the source does, or the speakers would get other faces.
+        use: what the portraits are for; those whose licence or consent does not cover it are not cast.
 
     Raises:
         InputError: no such production; a speaker twice; a hint or portrait that does not exist; two speakers who wish
@@ -115,17 +117,17 @@ def cast_speakers(
             _castings(production_id).execution_options(populate_existing=True)  # what others cast before the lock
         )
     }
-    wished = _wished(session, requests, at)
-    decided, lost = _kept(session, requests, earlier, wished, at)
+    wished = _wished(session, requests, at, use)
+    decided, lost = _kept(session, requests, earlier, wished, at, use)
     missing = sorted((one for one in requests if one.speaker not in decided), key=lambda one: one.speaker)
     if missing:
         taken = {one.portrait_id for one in decided.values()}
         # Speakers of this production who are not asked for now keep their portraits, as long as there are enough.
         asked = {one.speaker for one in requests}
         held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
-        candidates = _candidates(session, production_id, seed, missing, taken | held, at)
+        candidates = _candidates(session, production_id, seed, missing, taken | held, at, use)
         if held and _count(candidates) < len(missing):
-            candidates = _candidates(session, production_id, seed, missing, taken, at)
+            candidates = _candidates(session, production_id, seed, missing, taken, at, use)
         if _count(candidates) < len(missing):
             raise InputError(
                 f"{len(requests)} speakers need {len(requests)} different portraits and only "
@@ -190,7 +192,9 @@ def _check(requests: Sequence[CastingRequest]) -> None:
                 raise InputError(f"casting of '{one.speaker}': {what} '{value}' is not one of {', '.join(allowed)}.")
 
 
-def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime) -> dict[str, Portrait]:
+def _wished(
+    session: Session, requests: Sequence[CastingRequest], at: datetime, use: Use
+) -> dict[str, Portrait]:
     wished: dict[str, Portrait] = {}
     for request in sorted(requests, key=lambda one: one.speaker):
         if request.wish is None:
@@ -203,7 +207,7 @@ def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime) 
                     "give one of them another portrait."
                 )
         try:
-            require_rights(session, portrait, at)
+            require_rights(session, portrait, at, use)
         except RightsError as error:
             raise RightsError(f"casting of '{request.speaker}': {error}") from None
         wished[request.speaker] = portrait
@@ -216,10 +220,11 @@ def _kept(
     earlier: dict[str, Casting],
     wished: dict[str, Portrait],
     at: datetime,
+    use: Use,
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
     portraits = [one.portrait_id for one in earlier.values()]
-    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at))))
+    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
     wished_ids = {portrait.id for portrait in wished.values()}
     decided: dict[str, CastingDecision] = {}
     lost: dict[str, list[str]] = {}
@@ -237,7 +242,13 @@ def _kept(
 
 
 def _candidates(
-    session: Session, production_id: str, seed: int, requests: Sequence[CastingRequest], taken: set[int], at: datetime
+    session: Session,
+    production_id: str,
+    seed: int,
+    requests: Sequence[CastingRequest],
+    taken: set[int],
+    at: datetime,
+    use: Use,
 ) -> list[list[_Candidate]]:
     """For every request its best candidates, best first: as many as there are requests, and some more.
 
@@ -262,7 +273,7 @@ def _candidates(
             ),
         )
         .outerjoin(uses, uses.c.portrait_id == Portrait.id)
-        .where(usable(at), Portrait.id.not_in(sorted(taken)))
+        .where(usable(at, use), Portrait.id.not_in(sorted(taken)))
         .cte("free")
     )
     kind = (free.c.presentation, free.c.age_band, free.c.languages)
