@@ -192,9 +192,7 @@ def _check(requests: Sequence[CastingRequest]) -> None:
                 raise InputError(f"casting of '{one.speaker}': {what} '{value}' is not one of {', '.join(allowed)}.")
 
 
-def _wished(
-    session: Session, requests: Sequence[CastingRequest], at: datetime, use: Use
-) -> dict[str, Portrait]:
+def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime, use: Use) -> dict[str, Portrait]:
     wished: dict[str, Portrait] = {}
     for request in sorted(requests, key=lambda one: one.speaker):
         if request.wish is None:

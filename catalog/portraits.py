@@ -314,4 +314,3 @@ def _consent_values(facts: ConsentFacts, where: str) -> dict[str, Any]:
         "valid_from": valid_from,
         "valid_until": facts.valid_until,
     }
-

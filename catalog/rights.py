@@ -77,7 +77,9 @@ def purposes(words: Sequence[str], where: str) -> list[str]:
     found = sorted({word.strip().lower() for word in words})
     for word in found:
         if not _PURPOSE.fullmatch(word) or len(word) > 50:
-            raise InputError(f"{where}: purpose '{word}' must be words joined by dashes, such as advertising or in-house.")
+            raise InputError(
+                f"{where}: purpose '{word}' must be words joined by dashes, such as advertising or in-house."
+            )
     return found
 
 
@@ -90,7 +92,9 @@ def regions(codes: Sequence[str], where: str) -> list[str]:
     found = sorted({code.strip().upper() for code in codes})
     for code in found:
         if not _REGION.fullmatch(code):
-            raise InputError(f"{where}: region '{code}' must be a country code such as DE or US, or a number such as 150.")
+            raise InputError(
+                f"{where}: region '{code}' must be a country code such as DE or US, or a number such as 150."
+            )
     return found
 
 
@@ -338,9 +342,9 @@ def _wider(language: str) -> list[str]:
 
 def _refusal(session: Session, portrait: Portrait, at: datetime, use: Use) -> str:
     facts = session.execute(
-        select(
-            Portrait.retired_at, Portrait.licence_until, Portrait.licence_purposes, Portrait.licence_regions
-        ).where(Portrait.id == portrait.id)
+        select(Portrait.retired_at, Portrait.licence_until, Portrait.licence_purposes, Portrait.licence_regions).where(
+            Portrait.id == portrait.id
+        )
     ).one()
     if facts.retired_at is not None and facts.retired_at <= at:
         return f"it was retired on {facts.retired_at:%Y-%m-%d}; choose another one"

@@ -97,6 +97,17 @@ LexiconFile = Annotated[
 Show = Annotated[
     str, typer.Option(help="Speakers of the same name keep their voice in all episodes of a show. Default: one show.")
 ]
+Purpose = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORD",
+        help="What the videos are for, such as advertising: nobody is shown whose consent or licence does not cover it.",
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Where they are shown, as a country code such as DE. Default: everywhere."),
+]
 Captions = Annotated[
     Literal["burn", "sidecar", "both", "none"],
     typer.Option(help="Captions in the picture, beside it as .vtt, .srt and .json, or both."),
@@ -227,6 +238,8 @@ def produce(
     voice_consent: VoiceConsents = None,
     lexicon: LexiconFile = None,
     show: Show = "",
+    purpose: Purpose = None,
+    region: Region = None,
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -271,6 +284,8 @@ def plan(
     voice_consent: VoiceConsents = None,
     lexicon: LexiconFile = None,
     show: Show = "",
+    purpose: Purpose = None,
+    region: Region = None,
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -353,6 +368,8 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         voice_consents=pairs("--voice-consent", options["voice_consent"]),
         lexicon=str(options["lexicon"]) if options["lexicon"] else None,
         show=" ".join(options["show"].split()),
+        purpose=options["purpose"],
+        region=options["region"],
         engines=engines,
         timeline=options["timeline"],
         captions=options["captions"],

@@ -22,6 +22,14 @@ Slug = Annotated[
     str,
     typer.Argument(metavar="PORTRAIT", help="Slug of the portrait, as `catalog list` shows it."),
 ]
+Purpose = Annotated[
+    str | None,
+    typer.Option(metavar="WORD", help="Only those that may be used for this, e.g. advertising."),
+]
+Region = Annotated[str | None, typer.Option(metavar="CODE", help="Only those that may be shown there, e.g. DE.")]
+Languages = Annotated[
+    list[str] | None, typer.Option("--lang", metavar="TAG", help="Only those for this language (repeatable).")
+]
 
 
 @app.command("list")
@@ -35,11 +43,15 @@ def list_(
         ),
     ] = None,
     usable: Annotated[bool, typer.Option("--usable", help="Only portraits that may be used now.")] = False,
+    purpose: Purpose = None,
+    region: Region = None,
+    lang: Languages = None,
     all_: Annotated[bool, typer.Option("--all", help="Retired portraits, too.")] = False,
     json: JsonOption = False,
 ) -> None:
     """List the portraits."""
     from catalog.portraits import list_portraits
+    from catalog.rights import ANY_USE, use_of
     from catalog.session import session_factory
     from catalog.tables import now
     from flows.console import print_json, print_table
@@ -51,8 +63,10 @@ def list_(
         if not equals:
             raise InputError(f"--where {condition}: write it as TRAIT=VALUE, for example presentation=feminine.")
         traits[trait.strip()] = value.strip()
+    use = use_of(purpose, region, lang or ())
+    usable = usable or use != ANY_USE
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        found = list_portraits(session, include_retired=all_, usable_at=now() if usable else None, **traits)
+        found = list_portraits(session, include_retired=all_, usable_at=now() if usable else None, use=use, **traits)
         rows = [_facts(portrait) for portrait in found]
     if json:
         print_json(rows)
@@ -100,6 +114,10 @@ def show(slug: Slug, json: JsonOption = False) -> None:
                     "subject": consent.subject,
                     "scope": consent.scope,
                     "document_uri": consent.document_uri,
+                    "document_sha256": consent.document_sha256,
+                    "purposes": consent.purposes,
+                    "regions": consent.regions,
+                    "languages": consent.languages,
                     "valid_from": consent.valid_from.isoformat(),
                     "valid_until": consent.valid_until.isoformat() if consent.valid_until else None,
                     "revoked_at": consent.revoked_at.isoformat() if consent.revoked_at else None,
@@ -121,12 +139,13 @@ def show(slug: Slug, json: JsonOption = False) -> None:
     )
     print_table(
         "Consents",
-        ("No.", "Subject", "Scope", "From", "Until", "Revoked"),
+        ("No.", "Subject", "Scope", "Purposes", "Regions", "Languages", "From", "Until", "Revoked"),
         [
             (
                 str(one["id"]),
                 one["subject"],
                 one["scope"],
+                *(", ".join(one[limit]) or "any" for limit in ("purposes", "regions", "languages")),
                 one["valid_from"][:10],
                 (one["valid_until"] or "without end")[:16],
                 (one["revoked_at"] or "")[:16],
@@ -181,6 +200,78 @@ def retire(slug: Slug) -> None:
     with session_factory(workspace.catalog()).begin() as session:
         portraits.retire(session, slug)
     print(f"'{slug}' is retired: it will not be cast or rendered any more.")
+
+
+@app.command()
+def audit(
+    slug: Annotated[
+        str | None, typer.Argument(metavar="[PORTRAIT]", help="Only this portrait. Default: all.", show_default=False)
+    ] = None,
+    consent: Annotated[int | None, typer.Option(help="Only videos that rest on the consent of this number.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only videos in which this person's face is used.")] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Who changed what, and when, instead of the videos.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many, the newest.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List every video in which a portrait or a consent was used, or every change of portraits, consents and castings."""
+    from dataclasses import asdict
+
+    from catalog.portraits import find_portrait
+    from catalog.rights import changed, list_appearances, list_changes
+    from catalog.session import session_factory
+    from catalog.tables import Consent
+    from flows.console import print_json, print_table
+    from tasks import workspace
+
+    if changes and (consent is not None or subject is not None):
+        raise InputError(
+            "--changes: the changes of one portrait can be listed, by its name; leave the other options out."
+        )
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        if slug is not None:
+            find_portrait(session, slug)
+        if consent is not None and session.get(Consent, consent) is None:
+            raise InputError(f"no consent {consent}: see `portrayal catalog show PORTRAIT` for a portrait's consents.")
+        if changes:
+            entries = [
+                {
+                    "at": one.at.isoformat(),
+                    "actor": one.actor,
+                    "action": one.action,
+                    "table": one.table_name,
+                    "row": one.row_key,
+                    "changed": {column: list(values) for column, values in changed(one).items()},
+                }
+                for one in list_changes(session, portrait=slug, limit=limit)
+            ]
+        else:
+            found = list_appearances(session, portrait=slug, consent=consent, subject=subject)[:limit]
+            entries = [asdict(one) | {"at": one.at.isoformat()} for one in found]
+    if json:
+        print_json(entries)
+        return
+    if changes:
+        rows = [
+            (one["at"][:19], one["actor"], f"{one['action']} {one['table']} {one['row']}", _how(one)) for one in entries
+        ]
+        print_table(f"{len(rows)} changes", ("When (UTC)", "Who", "What", "How"), rows)
+        return
+    columns = ("at", "production", "language", "speaker", "portrait", "consent", "subject", "today", "video")
+    rows = [tuple(_shown(one[column])[: 19 if column == "at" else None] for column in columns) for one in entries]
+    titles = (
+        "Published (UTC)",
+        "Production",
+        "Language",
+        "Speaker",
+        "Portrait",
+        "Consent",
+        "Subject",
+        "Today",
+        "Video",
+    )
+    print_table(f"{len(rows)} appearances", titles, rows)
 
 
 @app.command()
@@ -250,6 +341,21 @@ def consent_add(
         ),
     ] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The face is nobody's.")] = False,
+    purpose: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="Only for this, e.g. advertising (repeatable). Default: anything."),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Only there, e.g. DE (repeatable). Default: everywhere."),
+    ] = None,
+    lang: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="Only in this language (repeatable). Default: all."),
+    ] = None,
+    document_sha256: Annotated[
+        str, typer.Option(metavar="HEX", help="SHA-256 of the document. Default: read from it, if it is a file here.")
+    ] = "",
 ) -> None:
     """Put a consent on record."""
     from catalog.portraits import ConsentFacts, add_consent, find_portrait
@@ -263,6 +369,10 @@ def consent_add(
         kind="synthetic" if synthetic else "person",
         valid_from=_moment("--from", since),
         valid_until=_moment("--until", until),
+        document_sha256=document_sha256 or _hash_of(document),
+        purposes=purpose or (),
+        regions=region or (),
+        languages=lang or (),
     )
     with session_factory(workspace.catalog()).begin() as session:
         consent = add_consent(session, find_portrait(session, slug), facts)
@@ -285,6 +395,33 @@ def consent_revoke(
     with session_factory(workspace.catalog()).begin() as session:
         revoke_consent(session, number, _moment("--at", at))
     print(f"Consent {number} is revoked.")
+
+
+def _how(entry: dict[str, Any]) -> str:
+    """What changed, for people: all of an update, and by what a new or deleted row is known."""
+    if entry["action"] == "update":
+        return "; ".join(f"{key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in entry["changed"].items())
+    known_by = ("slug", "name", "subject", "scope", "speaker", "reason")
+    return "; ".join(f"{key}: {_shown(new or old)}" for key, (old, new) in entry["changed"].items() if key in known_by)
+
+
+def _hash_of(document: str) -> str:
+    """SHA-256 of a file, for evidence; empty for what is elsewhere.
+
+    Raises:
+        InputError: it looks like a file and cannot be read.
+    """
+    import hashlib
+
+    if not document or "://" in document:
+        return ""
+    try:
+        with Path(document).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"--document {document}: cannot be read ({error.strerror}); name the file, or a URL with --document-sha256."
+        ) from None
 
 
 def _moment(option: str, text: str | None) -> Any:

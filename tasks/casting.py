@@ -1,5 +1,6 @@
 """Who is shown for whom: the catalog's choice for every speaker, with the reason and the rights it rests on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from tasks.sources import Source, named_cast
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from catalog.rights import Use
 
 STAGE = "Cast the portraits"
 
@@ -73,6 +76,7 @@ def cast_portraits(
     from catalog.productions import open_production
     from catalog.session import session_factory
 
+    use = use_of(request, source.languages)
     hints = source.script.speakers if source.script else {}
     wishes = {name: hint.portrait for name, hint in hints.items() if hint.portrait}
     wishes |= named_cast(request, dialogue.speakers)
@@ -102,8 +106,10 @@ def cast_portraits(
             layout=layout_of(request, source),
             aspect=request.aspect,
         )
-        decisions = cast_speakers(session, source.production_id, wanted)
-        cast = tuple(_cast_speaker(session, one.speaker, one.portrait_id, one.score, one.reason) for one in decisions)
+        decisions = cast_speakers(session, source.production_id, wanted, use=use)
+        cast = tuple(
+            _cast_speaker(session, one.speaker, one.portrait_id, one.score, one.reason, use) for one in decisions
+        )
         if keep:
             session.commit()
         else:
@@ -111,12 +117,21 @@ def cast_portraits(
     return cast
 
 
-def _cast_speaker(session: "Session", speaker: str, portrait_id: int, score: float, reason: str) -> CastSpeaker:
+def use_of(request: ProductionRequest, languages: Sequence[str]) -> "Use":
+    """What the portraits of a production are wanted for."""
+    from catalog.rights import Use
+
+    return Use(request.purpose, request.region, tuple(languages))
+
+
+def _cast_speaker(
+    session: "Session", speaker: str, portrait_id: int, score: float, reason: str, use: "Use"
+) -> CastSpeaker:
+    from catalog.rights import holding_consents
     from catalog.tables import Portrait, now
 
     portrait = session.get_one(Portrait, portrait_id)
     require_picture(portrait, workspace.store())
-    at = now()
     consents = tuple(
         {
             "id": consent.id,
@@ -124,13 +139,14 @@ def _cast_speaker(session: "Session", speaker: str, portrait_id: int, score: flo
             "subject": consent.subject,
             "scope": consent.scope,
             "document_uri": consent.document_uri,
+            "document_sha256": consent.document_sha256,
+            "purposes": consent.purposes,
+            "regions": consent.regions,
+            "languages": consent.languages,
             "valid_from": consent.valid_from.isoformat(),
             "valid_until": consent.valid_until.isoformat() if consent.valid_until else None,
         }
-        for consent in portrait.consents
-        if consent.valid_from <= at
-        and (consent.valid_until is None or consent.valid_until > at)
-        and (consent.revoked_at is None or consent.revoked_at > at)
+        for consent in holding_consents(session, portrait.id, now(), use)
     )
     return CastSpeaker(
         speaker=speaker,

@@ -77,7 +77,8 @@ def require_picture(portrait: "Portrait", store: ArtifactStore) -> None:
 
 def check_portraits(days: int = 30) -> list[PortraitProblem]:
     """What is wrong with portraits that are not retired, and which consents end within `days`."""
-    from catalog.portraits import list_portraits, require_rights
+    from catalog.portraits import list_portraits
+    from catalog.rights import require_rights
     from catalog.session import session_factory
     from catalog.tables import now
     from tasks import workspace

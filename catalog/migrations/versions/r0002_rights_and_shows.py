@@ -24,15 +24,53 @@ Json = sa.JSON().with_variant(JSONB(), "postgresql")
 CONSENT_LIMITS = ("purposes", "regions", "languages")
 LICENCE_LIMITS = ("licence_purposes", "licence_regions")
 
-PORTRAIT_COLUMNS = (
-    "id slug name image_key content_sha256 width height face_left face_top face_right face_bottom presentation age_band "
-    "skin hair glasses head_covering clothing style attributes licence source licence_purposes licence_regions "
-    "licence_until perceptual_hash lot created_at retired_at"
-).split()
-CONSENT_COLUMNS = (
-    "id portrait_id kind subject scope document_uri document_sha256 purposes regions languages granted_at valid_from "
-    "valid_until revoked_at"
-).split()
+PORTRAIT_COLUMNS = [
+    "id",
+    "slug",
+    "name",
+    "image_key",
+    "content_sha256",
+    "width",
+    "height",
+    "face_left",
+    "face_top",
+    "face_right",
+    "face_bottom",
+    "presentation",
+    "age_band",
+    "skin",
+    "hair",
+    "glasses",
+    "head_covering",
+    "clothing",
+    "style",
+    "attributes",
+    "licence",
+    "source",
+    "licence_purposes",
+    "licence_regions",
+    "licence_until",
+    "perceptual_hash",
+    "lot",
+    "created_at",
+    "retired_at",
+]
+CONSENT_COLUMNS = [
+    "id",
+    "portrait_id",
+    "kind",
+    "subject",
+    "scope",
+    "document_uri",
+    "document_sha256",
+    "purposes",
+    "regions",
+    "languages",
+    "granted_at",
+    "valid_from",
+    "valid_until",
+    "revoked_at",
+]
 
 
 def upgrade() -> None:
@@ -76,9 +114,7 @@ def upgrade() -> None:
         sa.Column("consent_id", sa.Integer(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("region", sa.Text(), nullable=False),
-        sa.CheckConstraint(
-            "production_id <> '' AND video <> '' AND speaker <> ''", name=op.f("ck_appearances_names")
-        ),
+        sa.CheckConstraint("production_id <> '' AND video <> '' AND speaker <> ''", name=op.f("ck_appearances_names")),
         sa.ForeignKeyConstraint(
             ["portrait_id"], ["portraits.id"], name=op.f("fk_appearances_portrait_id"), ondelete="RESTRICT"
         ),
