@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.rights import ANY_USE, Use, languages, purposes, regions, usable
@@ -121,6 +121,17 @@ def add_portrait(session: Session, facts: PortraitFacts) -> Portrait:
     return session.scalars(select(Portrait).where(Portrait.slug == facts.slug)).one()
 
 
+def check_facts(facts: PortraitFacts) -> None:
+    """Do nothing when these can be the facts of a portrait.
+
+    Raises:
+        InputError: one is out of range.
+    """
+    _portrait_values(facts)
+    if facts.consent is not None:
+        _consent_values(facts.consent, f"consent for '{facts.slug}'")
+
+
 def seed(session: Session, facts: Iterable[PortraitFacts]) -> int:
     """Put in what is missing, all or nothing, and return how many that were.
 
@@ -155,9 +166,15 @@ def list_portraits(
     include_retired: bool = False,
     usable_at: datetime | None = None,
     use: Use = ANY_USE,
+    words: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    limit: int | None = None,
     **traits: str,
 ) -> list[Portrait]:
     """Portraits in the order of their slugs, such as `list_portraits(session, presentation="feminine", style="photo")`.
+
+    Every one of `words` is in the slug, the name, a trait, the source, the licence or an attribute, whatever its case; every one
+    of `tags` is one of the attribute `tags`.
 
     `usable_at` leaves out what may not be used, or not for `use`, at that time.
 
@@ -169,11 +186,19 @@ def list_portraits(
         query = query.where(Portrait.retired_at.is_(None))
     if usable_at is not None:
         query = query.where(usable(usable_at, use))
+    texts = (Portrait.slug, Portrait.name, Portrait.source, Portrait.licence, *_TRAITS.values())
+    for word in words:
+        attributes = func.lower(cast(Portrait.attributes, Text)).contains(word.lower(), autoescape=True)
+        query = query.where(
+            or_(attributes, *(func.lower(one).contains(word.lower(), autoescape=True) for one in texts))
+        )
+    for tag in purposes(tags, "--tag"):
+        query = query.where(func.lower(cast(Portrait.attributes["tags"], Text)).like(f'%"{tag}"%'))
     for trait, value in traits.items():
         if trait not in _TRAITS:
             raise InputError(f"portraits cannot be filtered by '{trait}'; use one of {', '.join(_TRAITS)}.")
         query = query.where(_TRAITS[trait] == value)
-    return list(session.scalars(query))
+    return list(session.scalars(query.limit(limit)))
 
 
 def retire(session: Session, slug: str) -> Portrait:

@@ -386,7 +386,12 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
     )
 
 
-_PAIRS = {"--cast": "NAME=PORTRAIT", "--voice": "NAME=VOICE", "--voice-consent": "NAME=WHO, WHEN"}
+_PAIRS = {
+    "--cast": "NAME=PORTRAIT",
+    "--voice": "NAME=VOICE",
+    "--voice-consent": "NAME=WHO, WHEN",
+    "--set": "COLUMN=VALUE",
+}
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:

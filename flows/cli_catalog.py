@@ -32,8 +32,58 @@ Languages = Annotated[
 ]
 
 
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="A folder of pictures, or a table (.csv) with one portrait a row.")],
+    for_all: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="COLUMN=VALUE", help="For cells that are empty, e.g. licence=CC0-1.0 (repeatable)."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be imported.")] = False,
+    allow_similar: Annotated[
+        bool, typer.Option("--allow-similar", help="Also pictures that look almost like another one.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Import portraits, all or none: every problem is listed first, by row and column."""
+    from dataclasses import asdict
+
+    from flows.cli import pairs
+    from flows.console import print_json, print_table
+    from tasks.importing import import_portraits
+
+    outcome = import_portraits(source, pairs("--set", for_all), dry_run=dry_run, allow_similar=allow_similar)
+    if json:
+        print_json(asdict(outcome))
+    elif outcome.problems:
+        rows = [(str(one.row), one.column, one.problem) for one in outcome.problems]
+        print_table(f"{source}: nothing is imported", ("Row", "Column", "Problem"), rows)
+    else:
+        print(
+            f"{len(outcome.added)} portraits {'would be' if dry_run else 'are'} imported, {len(outcome.present)} were there."
+        )
+        if outcome.without_consent:
+            print(
+                f"Without a consent, and not cast before there is one (`portrayal catalog consent add`): "
+                f"{', '.join(outcome.without_consent[:10])}{' ...' if len(outcome.without_consent) > 10 else ''}"
+            )
+    if outcome.problems:
+        raise InputError(
+            f"{source}: nothing is imported, because of {len(outcome.problems)} problems; correct them and import it again."
+        )
+
+
 @app.command("list")
 def list_(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD]...",
+            help="Only portraits with all these words in name, looks, source, licence or attributes.",
+        ),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,6 +96,9 @@ def list_(
     purpose: Purpose = None,
     region: Region = None,
     lang: Languages = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Only those with this tag (repeatable).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG file to draw them on, with their names.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Retired portraits, too.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -56,7 +109,10 @@ def list_(
     from catalog.tables import now
     from flows.console import print_json, print_table
     from tasks import workspace
+    from tasks.portraits import draw_sheet
 
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise InputError(f"--sheet {sheet}: the sheet is a PNG picture; give it a name that ends in .png.")
     traits = {}
     for condition in where or []:
         trait, equals, value = condition.partition("=")
@@ -66,8 +122,19 @@ def list_(
     use = use_of(purpose, region, lang or ())
     usable = usable or use != ANY_USE
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        found = list_portraits(session, include_retired=all_, usable_at=now() if usable else None, use=use, **traits)
+        found = list_portraits(
+            session,
+            include_retired=all_,
+            usable_at=now() if usable else None,
+            use=use,
+            words=words or (),
+            tags=tag or (),
+            limit=limit,
+            **traits,
+        )
         rows = [_facts(portrait) for portrait in found]
+    if sheet is not None:
+        draw_sheet(found, workspace.store(), sheet)
     if json:
         print_json(rows)
         return
@@ -99,6 +166,7 @@ def show(slug: Slug, json: JsonOption = False) -> None:
     from catalog.tables import Casting
     from flows.console import print_json, print_table
     from tasks import workspace
+    from tasks.portraits import require_thumbnail
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
         portrait = find_portrait(session, slug)
@@ -107,6 +175,7 @@ def show(slug: Slug, json: JsonOption = False) -> None:
             "size": [portrait.width, portrait.height],
             "attributes": portrait.attributes,
             "picture": str(workspace.store().uri(portrait.image_key)),
+            "thumbnail": str(workspace.store().uri(require_thumbnail(portrait, workspace.store()))),
             "consents": [
                 {
                     "id": consent.id,
@@ -425,15 +494,14 @@ def _hash_of(document: str) -> str:
 
 
 def _moment(option: str, text: str | None) -> Any:
-    from datetime import UTC, datetime
+    from tasks.importing import moment
 
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{option} {text}: write a date as 2026-01-31 or 2026-01-31T18:00+01:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text}: it {error}.") from None
 
 
 def _facts(portrait: "Portrait") -> dict[str, Any]:
@@ -449,7 +517,11 @@ def _facts(portrait: "Portrait") -> dict[str, Any]:
         "clothing": portrait.clothing,
         "style": portrait.style,
         "licence": portrait.licence,
+        "licence_purposes": portrait.licence_purposes,
+        "licence_regions": portrait.licence_regions,
+        "licence_until": portrait.licence_until.isoformat() if portrait.licence_until else None,
         "source": portrait.source,
+        "tags": portrait.attributes.get("tags", []),
         "retired_at": portrait.retired_at.isoformat() if portrait.retired_at else None,
     }
 
