@@ -120,16 +120,23 @@ def use_of(purpose: str | None, region: str | None, tags: Sequence[str] = ()) ->
     )
 
 
-def usable(at: datetime, use: Use = ANY_USE) -> ColumnElement[bool]:
-    """The SQL condition that a portrait may be used at that time: not retired, and licence and consents cover the use."""
+def usable(at: datetime, use: Use = ANY_USE, *, many: bool = False) -> ColumnElement[bool]:
+    """The SQL condition that a portrait may be used at that time: not retired, and licence and consents cover the use.
+
+    Args:
+        many: whether it is asked about most portraits; then all consents are looked at once, and not once a portrait.
+    """
+    covering = [_holds(at, use, language) for language in use.languages or (None,)]
     return and_(
         or_(Portrait.retired_at.is_(None), Portrait.retired_at > at),
         or_(Portrait.licence_until.is_(None), Portrait.licence_until > at),
         _covers(Portrait.licence_purposes, use.purpose),
         _covers(Portrait.licence_regions, use.region),
         *(
-            exists().where(Consent.portrait_id == Portrait.id, _holds(at, use, language))
-            for language in use.languages or (None,)
+            Portrait.id.in_(select(Consent.portrait_id).where(covers))
+            if many
+            else exists().where(Consent.portrait_id == Portrait.id, covers)
+            for covers in covering
         ),
     )
 
@@ -327,9 +334,9 @@ def _holds(at: datetime, use: Use, language: str | None) -> ColumnElement[bool]:
 
 
 def _covers(limits: InstrumentedAttribute[list[str]], *values: str | None) -> ColumnElement[bool]:
-    """That a list names one of the values, or nothing at all and so allows everything."""
-    text = func.lower(cast(limits, Text))
-    return or_(text == "[]", *(text.like(f'%"{value.lower()}"%') for value in values if value))
+    """That a list names one of the values, or nothing at all and so allows everything. Both are in the stored case."""
+    text = cast(limits, Text)
+    return or_(text == "[]", *(text.contains(f'"{value}"') for value in values if value))
 
 
 def _wider(language: str) -> list[str]:
