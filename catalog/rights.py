@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, exists, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from catalog.session import insert_into
@@ -126,18 +126,24 @@ def usable(at: datetime, use: Use = ANY_USE, *, many: bool = False) -> ColumnEle
     Args:
         many: whether it is asked about most portraits; then all consents are looked at once, and not once a portrait.
     """
-    covering = [_holds(at, use, language) for language in use.languages or (None,)]
+    if many:
+        in_time = select(Consent.portrait_id).where(_holds(at, use, None)).group_by(Consent.portrait_id)
+        every_language = (
+            func.max(case((_covers(Consent.languages, *_wider(language)), 1), else_=0)) == 1
+            for language in use.languages
+        )
+        covered = [Portrait.id.in_(in_time.having(and_(true(), *every_language)))]
+    else:
+        covered = [
+            exists().where(Consent.portrait_id == Portrait.id, _holds(at, use, language))
+            for language in use.languages or (None,)
+        ]
     return and_(
         or_(Portrait.retired_at.is_(None), Portrait.retired_at > at),
         or_(Portrait.licence_until.is_(None), Portrait.licence_until > at),
         _covers(Portrait.licence_purposes, use.purpose),
         _covers(Portrait.licence_regions, use.region),
-        *(
-            Portrait.id.in_(select(Consent.portrait_id).where(covers))
-            if many
-            else exists().where(Consent.portrait_id == Portrait.id, covers)
-            for covers in covering
-        ),
+        *covered,
     )
 
 
