@@ -7,7 +7,7 @@ machine and database, in whatever order it is asked.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,6 +81,8 @@ class CastingRequest:
     """Such as `illustrated` or `photo`, as the portrait's own."""
     tags: tuple[str, ...] = ()
     """Tags of the portrait that speak for it, such as those of a brand."""
+    known: tuple[str, str] | None = None
+    """Slug of the portrait that this person has in other episodes of a show, and how they are known; a wish outweighs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def cast_speakers(
     seed: int = 0,
     use: Use = ANY_USE,
     exclude: Sequence[str] = (),
+    reserved: Collection[int] = (),
 ) -> list[CastingDecision]:
     """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
 
@@ -130,6 +133,8 @@ def cast_speakers(
         production_id: decides, with `seed`, between portraits that suit equally well; it must not change when a line
             of the source does, or the speakers would get other faces.
         exclude: slugs of portraits that nobody shall have, except those who wish for one or have it already.
+        reserved: ids of portraits that others shall have, such as who is in other episodes; they are cast only when
+            there are not enough without them.
         use: what the portraits are for; those whose licence or consent does not cover it are not cast.
 
     Raises:
@@ -152,22 +157,21 @@ def cast_speakers(
     if missing:
         taken = {one.portrait_id for one in decided.values()}
         excluded = {find_portrait(session, slug).id for slug in exclude}
-        taken |= excluded
+        barred = taken | excluded
         # Speakers of this production who are not asked for now keep their portraits, as long as there are enough.
         asked = {one.speaker for one in requests}
         held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
-        candidates = _candidates(session, production_id, seed, missing, taken | held, at, use)
+        held |= set(reserved) - taken
+        candidates = _candidates(session, production_id, seed, missing, barred | held, at, use)
         if held and _count(candidates) < len(missing):
-            candidates = _candidates(session, production_id, seed, missing, taken, at, use)
+            candidates = _candidates(session, production_id, seed, missing, barred, at, use)
         if _count(candidates) < len(missing):
             raise InputError(
                 f"{len(requests)} speakers need {len(requests)} different portraits and only "
-                f"{_count(candidates) + len(taken - excluded)} may be used; add portraits or renew consents "
+                f"{_count(candidates) + len(taken)} may be used; add portraits or renew consents "
                 "(see `portrayal catalog list`)."
             )
-        fixed = [
-            _looks_of(one) for one in session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken - excluded))))
-        ]
+        fixed = [_looks_of(one) for one in session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))]
         for request, others, (choice, for_looks) in zip(missing, candidates, _settle(candidates, fixed), strict=True):
             reason = "; ".join([*_reasons(request, choice, others, for_looks), *lost.get(request.speaker, ())])
             decided[request.speaker] = CastingDecision(
@@ -256,18 +260,36 @@ def _kept(
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
     portraits = [one.portrait_id for one in earlier.values()]
+    known_slugs = [one.known[0] for one in requests if one.known is not None]
+    known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(known_slugs)))}
+    portraits += [one.id for one in known.values()]
     usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
-    wished_ids = {portrait.id for portrait in wished.values()}
+    # Wishes first, then who is known from other episodes; both may take a portrait from who only happens to have it.
+    spoken_for = {portrait.id: speaker for speaker, portrait in wished.items()}
     decided: dict[str, CastingDecision] = {}
     lost: dict[str, list[str]] = {}
+    theirs: dict[str, tuple[Portrait, str]] = {
+        speaker: (portrait, "wished for") for speaker, portrait in wished.items()
+    }
+    for request in requests:
+        if request.known is None or request.speaker in wished or request.known[0] not in known:
+            continue
+        portrait, how = known[request.known[0]], request.known[1]
+        if portrait.id not in usable_ids:
+            lost[request.speaker] = [f"{how} had '{portrait.slug}', which may not be used any more"]
+        elif spoken_for.setdefault(portrait.id, request.speaker) != request.speaker:
+            lost[request.speaker] = [f"{how} had '{portrait.slug}', which is another speaker's here"]
+        else:
+            theirs[request.speaker] = (portrait, how)
     for speaker in (one.speaker for one in requests):
-        before, wish = earlier.get(speaker), wished.get(speaker)
-        if wish is not None and (before is None or before.portrait_id != wish.id):
-            decided[speaker] = CastingDecision(speaker, wish.slug, wish.id, 1.0, "wished for")
+        before = earlier.get(speaker)
+        if speaker in theirs and (before is None or before.portrait_id != theirs[speaker][0].id):
+            portrait, reason = theirs[speaker]
+            decided[speaker] = CastingDecision(speaker, portrait.slug, portrait.id, 1.0, reason)
         elif before is not None and before.portrait_id not in usable_ids:
-            lost[speaker] = [f"'{before.portrait.slug}' may not be used any more"]
-        elif before is not None and wish is None and before.portrait_id in wished_ids:
-            lost[speaker] = [f"'{before.portrait.slug}' is wished for by another speaker"]
+            lost.setdefault(speaker, []).append(f"'{before.portrait.slug}' may not be used any more")
+        elif before is not None and spoken_for.get(before.portrait_id, speaker) != speaker:
+            lost.setdefault(speaker, []).append(f"'{before.portrait.slug}' is wished for by another speaker")
         elif before is not None:
             decided[speaker] = _decision(before)
     return decided, lost

@@ -391,10 +391,11 @@ class ShowMember(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     show: Mapped[str]
     name: Mapped[str]
-    portrait_id: Mapped[int] = mapped_column(ForeignKey("portraits.id", ondelete="RESTRICT"), index=True)
+    portrait_id: Mapped[int | None] = mapped_column(ForeignKey("portraits.id", ondelete="RESTRICT"), index=True)
+    """None for somebody who was told apart from another and is still to be cast."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    portrait: Mapped[Portrait] = relationship()
+    portrait: Mapped[Portrait | None] = relationship()
 
 
 class ShowSpeaker(Base):

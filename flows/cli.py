@@ -95,7 +95,20 @@ LexiconFile = Annotated[
     typer.Option("--lexicon", help="How names and terms are pronounced (.yaml .csv); captions stay as written."),
 ]
 Show = Annotated[
-    str, typer.Option(help="Speakers of the same name keep their voice in all episodes of a show. Default: one show.")
+    str,
+    typer.Option(
+        help="Name of the show: who speaks in several episodes keeps portrait and voice (see `catalog people`)."
+    ),
+]
+Style = Annotated[str | None, typer.Option(help="Style of the portraits, e.g. photo, where there are such.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", metavar="TAG", help="Tag of the portraits, e.g. a brand's, where there are such (repeatable)."
+    ),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="PORTRAIT", help="Portrait that nobody shall have (repeatable).")
 ]
 Purpose = Annotated[
     str | None,
@@ -238,6 +251,9 @@ def produce(
     voice_consent: VoiceConsents = None,
     lexicon: LexiconFile = None,
     show: Show = "",
+    style: Style = None,
+    tag: Tags = None,
+    exclude: Exclude = None,
     purpose: Purpose = None,
     region: Region = None,
     captions: Captions = "both",
@@ -284,6 +300,9 @@ def plan(
     voice_consent: VoiceConsents = None,
     lexicon: LexiconFile = None,
     show: Show = "",
+    style: Style = None,
+    tag: Tags = None,
+    exclude: Exclude = None,
     purpose: Purpose = None,
     region: Region = None,
     captions: Captions = "both",
@@ -368,6 +387,9 @@ def _request(options: dict[str, Any]) -> "ProductionRequest":
         voice_consents=pairs("--voice-consent", options["voice_consent"]),
         lexicon=str(options["lexicon"]) if options["lexicon"] else None,
         show=" ".join(options["show"].split()),
+        style=options["style"],
+        tags=options["tag"] or [],
+        exclude=options["exclude"] or [],
         purpose=options["purpose"],
         region=options["region"],
         engines=engines,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Portraits, their rights, and who is cast as whom.", no_args_is_help=True)
 consent_app = typer.Typer(help="Who allowed the use of a portrait, until when.", no_args_is_help=True)
 app.add_typer(consent_app, name="consent")
+people_app = typer.Typer(help="Who is who in a show, from episode to episode.", no_args_is_help=True)
+app.add_typer(people_app, name="people")
 
 JsonOption = Annotated[
     bool,
@@ -464,6 +466,103 @@ def consent_revoke(
     with session_factory(workspace.catalog()).begin() as session:
         revoke_consent(session, number, _moment("--at", at))
     print(f"Consent {number} is revoked.")
+
+
+ProductionName = Annotated[str, typer.Argument(help="Name of the production, as `portrayal report` shows it.")]
+SpeakerName = Annotated[str, typer.Argument(help="The speaker, as the production calls them.")]
+
+
+@people_app.command("list")
+def people_list(show: Annotated[str, typer.Argument(help="Name of the show.")], json: JsonOption = False) -> None:
+    """List who is known in a show, and in which episodes they were recognised, how and how surely."""
+    from catalog.session import session_factory
+    from catalog.shows import list_people
+    from flows.console import print_json, print_table
+    from tasks import workspace
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        rows = [
+            {
+                "name": member.name,
+                "portrait": member.portrait.slug if member.portrait else None,
+                "episodes": [
+                    {
+                        "production": one.production_id,
+                        "speaker": one.speaker,
+                        "how": one.how,
+                        "similarity": one.similarity,
+                        "confirmed": one.confirmed_at is not None,
+                    }
+                    for one in links
+                ],
+            }
+            for member, links in list_people(session, show)
+        ]
+    if json:
+        print_json(rows)
+        return
+    shown = [
+        (
+            row["name"],
+            row["portrait"] or "",
+            one["production"],
+            one["speaker"],
+            one["how"] + (f" {one['similarity']:.2f}" if one["similarity"] is not None else ""),
+            "yes" if one["confirmed"] else "",
+        )
+        for row in rows
+        for one in row["episodes"]
+    ]
+    print_table(
+        f"{show}: {len(rows)} people", ("Who", "Portrait", "Production", "Speaker", "Known by", "Confirmed"), shown
+    )
+
+
+@people_app.command("confirm")
+def people_confirm(production: ProductionName, speaker: SpeakerName) -> None:
+    """Say that somebody was recognised rightly."""
+    from catalog.session import session_factory
+    from catalog.shows import confirm
+    from tasks import workspace
+
+    with session_factory(workspace.catalog()).begin() as session:
+        known = confirm(session, production, speaker)
+    print(f"'{known.speaker}' in '{production}' is '{known.member}': confirmed.")
+
+
+@people_app.command("correct")
+def people_correct(
+    production: ProductionName,
+    speaker: SpeakerName,
+    is_: Annotated[str | None, typer.Option("--is", metavar="NAME", help="Who of the show it really is.")] = None,
+    new: Annotated[str | None, typer.Option("--new", metavar="NAME", help="Name, when it is somebody new.")] = None,
+) -> None:
+    """Say who a speaker really is. Produce again, and they are cast accordingly."""
+    from catalog.session import session_factory
+    from catalog.shows import correct
+    from tasks import workspace
+
+    if (is_ is None) == (new is None):
+        raise InputError("say who it is: --is NAME for somebody of the show, or --new NAME.")
+    with session_factory(workspace.catalog()).begin() as session:
+        known = correct(session, production, speaker, member=is_, new=new)
+    print(f"'{known.speaker}' in '{production}' is '{known.member}'; produce it again to see it so.")
+
+
+@people_app.command("rename")
+def people_rename(
+    show: Annotated[str, typer.Argument(help="Name of the show.")],
+    name: Annotated[str, typer.Argument(help="What they are called now.")],
+    new: Annotated[str, typer.Argument(help="What they shall be called.")],
+) -> None:
+    """Give somebody of a show another name, such as a real one for 'Speaker 2'."""
+    from catalog import shows
+    from catalog.session import session_factory
+    from tasks import workspace
+
+    with session_factory(workspace.catalog()).begin() as session:
+        shows.rename(session, show, name, new)
+    print(f"'{name}' of '{show}' is now '{new}'.")
 
 
 def _how(entry: dict[str, Any]) -> str:

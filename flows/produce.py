@@ -86,6 +86,7 @@ def produce(request: ProductionRequest) -> Production:
             source,
             heard.performance.dialogue if heard else source.dialogue,
             heard.pitch if heard else None,
+            heard=heard,
         )
     spoken = [tag for tag in source.languages if heard is None or tag != heard.performance.language]
     performances = [] if heard is None or len(spoken) == len(source.languages) else [heard.performance]

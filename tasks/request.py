@@ -100,7 +100,18 @@ class ProductionRequest(BaseModel):
         default=None, title="Lexicon", description="File with how names and terms are pronounced (.yaml, .csv)"
     )
     show: str = Field(
-        default="", title="Show", description="Speakers of the same name keep their voice in all episodes of a show"
+        default="",
+        title="Show",
+        description="Speakers of the same name or voice keep portrait and voice in all episodes",
+    )
+    style: str | None = Field(
+        default=None, title="Style", description="Of the portraits, such as photo, if there are any"
+    )
+    tags: list[str] = Field(
+        default_factory=list, title="Tags", description="Of the portraits, such as a brand's, if there are any"
+    )
+    exclude: list[str] = Field(
+        default_factory=list, title="Not these", description="Portraits (slugs) that nobody shall have"
     )
     purpose: str | None = Field(
         default=None,
@@ -157,6 +168,15 @@ class ProductionRequest(BaseModel):
         if name is not None and (not name.strip() or Path(name).name != name or name.startswith(".")):
             raise ValueError(f"'{name}' cannot be a file name; use letters, digits and hyphens")
         return name
+
+    @field_validator("tags")
+    @classmethod
+    def _words(cls, tags: list[str]) -> list[str]:
+        tags = list(dict.fromkeys(tag.strip().lower() for tag in tags))
+        for tag in tags:
+            if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", tag):
+                raise ValueError(f"'{tag}' must be words joined by dashes")
+        return tags
 
     @field_validator("purpose", "region")
     @classmethod

@@ -139,7 +139,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("show", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("portrait_id", sa.Integer(), nullable=False),
+        sa.Column("portrait_id", sa.Integer(), nullable=True),
         sa.Column("created_at", Time, nullable=False),
         sa.CheckConstraint("show <> '' AND name <> ''", name=op.f("ck_show_members_names")),
         sa.ForeignKeyConstraint(
