@@ -332,11 +332,12 @@ def _candidates(
     graded = union_all(
         *(_graded(kinds, index, request, production_id, seed) for index, request in enumerate(requests))
     ).subquery()
-    per_request = {"partition_by": graded.c.request, "order_by": graded.c.fit.desc()}
     counted = select(
         graded,
         func.sum(graded.c.portraits).over(partition_by=(graded.c.request, graded.c.fit)).label("equals"),
-        func.sum(graded.c.portraits).over(range_=(None, 0), **per_request).label("so_many"),
+        func.sum(graded.c.portraits)
+        .over(partition_by=graded.c.request, order_by=graded.c.fit.desc(), range_=(None, 0))
+        .label("so_many"),
     ).subquery()
     promising = select(counted).where(counted.c.so_many - counted.c.equals < limit).cte("promising")
     uses = (

@@ -126,6 +126,7 @@ def usable(at: datetime, use: Use = ANY_USE, *, many: bool = False) -> ColumnEle
     Args:
         many: whether it is asked about most portraits; then all consents are looked at once, and not once a portrait.
     """
+    covered: list[ColumnElement[bool]]
     if many:
         in_time = select(Consent.portrait_id).where(_holds(at, use, None)).group_by(Consent.portrait_id)
         every_language = (

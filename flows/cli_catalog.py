@@ -305,6 +305,7 @@ def audit(
             find_portrait(session, slug)
         if consent is not None and session.get(Consent, consent) is None:
             raise InputError(f"no consent {consent}: see `portrayal catalog show PORTRAIT` for a portrait's consents.")
+        entries: list[dict[str, Any]]
         if changes:
             entries = [
                 {
@@ -330,7 +331,7 @@ def audit(
         print_table(f"{len(rows)} changes", ("When (UTC)", "Who", "What", "How"), rows)
         return
     columns = ("at", "production", "language", "speaker", "portrait", "consent", "subject", "today", "video")
-    rows = [tuple(_shown(one[column])[: 19 if column == "at" else None] for column in columns) for one in entries]
+    shown = [tuple(_shown(one[column])[: 19 if column == "at" else None] for column in columns) for one in entries]
     titles = (
         "Published (UTC)",
         "Production",
@@ -342,7 +343,7 @@ def audit(
         "Today",
         "Video",
     )
-    print_table(f"{len(rows)} appearances", titles, rows)
+    print_table(f"{len(shown)} appearances", titles, shown)
 
 
 @app.command()
@@ -481,7 +482,7 @@ def people_list(show: Annotated[str, typer.Argument(help="Name of the show.")], 
     from tasks import workspace
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "name": member.name,
                 "portrait": member.portrait.slug if member.portrait else None,
