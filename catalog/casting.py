@@ -7,16 +7,32 @@ machine and database, in whatever order it is asked.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Integer, Select, String, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    String,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session, joinedload
 
-from catalog.portraits import find_portrait, require_rights, usable
+from catalog.portraits import find_portrait
 from catalog.productions import lock_production
+from catalog.rights import ANY_USE, Use, purposes, require_rights, usable
 from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, now
 from media.dialogue import language_tag
 from media.errors import InputError, RightsError
@@ -26,10 +42,12 @@ _SUITS = {"low": "masculine", "high": "feminine"}
 
 # Points. One step of a line outweighs everything below it together, so that hints are never traded for a voice's pitch,
 # nor pitch for language.
-_GENDER, _GENDER_NEAR = 480, 240
-_AGE, _AGE_NEAR = 160, 80
-_PITCH, _PITCH_NEAR = 40, 20
-_LANGUAGE, _LANGUAGE_ANY = 10, 5
+_GENDER, _GENDER_NEAR = 7680, 3840
+_AGE, _AGE_NEAR = 2560, 1280
+_PITCH, _PITCH_NEAR = 640, 320
+_LANGUAGE, _LANGUAGE_ANY = 160, 80
+_TAGS = 48  # for all of them; a part of them for some
+_STYLE = 12
 
 _SPARE_CANDIDATES = 32
 """How many portraits a speaker brings to the settling beyond one per speaker, for looks to choose from."""
@@ -59,6 +77,12 @@ class CastingRequest:
     """low, mid or high."""
     language: str | None = None
     """BCP 47; the source's language."""
+    style: str | None = None
+    """Such as `illustrated` or `photo`, as the portrait's own."""
+    tags: tuple[str, ...] = ()
+    """Tags of the portrait that speak for it, such as those of a brand."""
+    known: tuple[str, str] | None = None
+    """Slug of the portrait that this person has in other episodes of a show, and how they are known; a wish outweighs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +111,18 @@ class _Candidate:
     """How many free portraits fit this speaker as well, itself included."""
     speaks: bool
     looks: _Looks
+    style: str = ""
+    tags: frozenset[str] = frozenset()
 
 
 def cast_speakers(
-    session: Session, production_id: str, requests: Sequence[CastingRequest], seed: int = 0
+    session: Session,
+    production_id: str,
+    requests: Sequence[CastingRequest],
+    seed: int = 0,
+    use: Use = ANY_USE,
+    exclude: Sequence[str] = (),
+    reserved: Collection[int] = (),
 ) -> list[CastingDecision]:
     """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
 
@@ -100,6 +132,10 @@ def cast_speakers(
     Args:
         production_id: decides, with `seed`, between portraits that suit equally well; it must not change when a line
             of the source does, or the speakers would get other faces.
+        exclude: slugs of portraits that nobody shall have, except those who wish for one or have it already.
+        reserved: ids of portraits that others shall have, such as who is in other episodes; they are cast only when
+            there are not enough without them.
+        use: what the portraits are for; those whose licence or consent does not cover it are not cast.
 
     Raises:
         InputError: no such production; a speaker twice; a hint or portrait that does not exist; two speakers who wish
@@ -115,17 +151,20 @@ def cast_speakers(
             _castings(production_id).execution_options(populate_existing=True)  # what others cast before the lock
         )
     }
-    wished = _wished(session, requests, at)
-    decided, lost = _kept(session, requests, earlier, wished, at)
+    wished = _wished(session, requests, at, use)
+    decided, lost = _kept(session, requests, earlier, wished, at, use)
     missing = sorted((one for one in requests if one.speaker not in decided), key=lambda one: one.speaker)
     if missing:
         taken = {one.portrait_id for one in decided.values()}
+        excluded = {find_portrait(session, slug).id for slug in exclude}
+        barred = taken | excluded
         # Speakers of this production who are not asked for now keep their portraits, as long as there are enough.
         asked = {one.speaker for one in requests}
         held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
-        candidates = _candidates(session, production_id, seed, missing, taken | held, at)
+        held |= set(reserved) - taken
+        candidates = _candidates(session, production_id, seed, missing, barred | held, at, use)
         if held and _count(candidates) < len(missing):
-            candidates = _candidates(session, production_id, seed, missing, taken, at)
+            candidates = _candidates(session, production_id, seed, missing, barred, at, use)
         if _count(candidates) < len(missing):
             raise InputError(
                 f"{len(requests)} speakers need {len(requests)} different portraits and only "
@@ -179,6 +218,7 @@ def _check(requests: Sequence[CastingRequest]) -> None:
     for one in requests:
         if not one.speaker or len(one.speaker) > 200 or "\0" in one.speaker:
             raise InputError(f"casting: '{one.speaker[:40]}' cannot be a speaker's name; use 1 to 200 characters.")
+        purposes(one.tags, f"casting of '{one.speaker}', tags")
         if one.language not in (None, "und"):
             language_tag(str(one.language), f"casting of '{one.speaker}'")
         for what, value, allowed in (
@@ -190,7 +230,7 @@ def _check(requests: Sequence[CastingRequest]) -> None:
                 raise InputError(f"casting of '{one.speaker}': {what} '{value}' is not one of {', '.join(allowed)}.")
 
 
-def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime) -> dict[str, Portrait]:
+def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime, use: Use) -> dict[str, Portrait]:
     wished: dict[str, Portrait] = {}
     for request in sorted(requests, key=lambda one: one.speaker):
         if request.wish is None:
@@ -203,7 +243,7 @@ def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime) 
                     "give one of them another portrait."
                 )
         try:
-            require_rights(session, portrait, at)
+            require_rights(session, portrait, at, use)
         except RightsError as error:
             raise RightsError(f"casting of '{request.speaker}': {error}") from None
         wished[request.speaker] = portrait
@@ -216,39 +256,61 @@ def _kept(
     earlier: dict[str, Casting],
     wished: dict[str, Portrait],
     at: datetime,
+    use: Use,
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
     portraits = [one.portrait_id for one in earlier.values()]
-    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at))))
-    wished_ids = {portrait.id for portrait in wished.values()}
+    known_slugs = [one.known[0] for one in requests if one.known is not None]
+    known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(known_slugs)))}
+    portraits += [one.id for one in known.values()]
+    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
+    # Wishes first, then who is known from other episodes; both may take a portrait from who only happens to have it.
+    spoken_for = {portrait.id: speaker for speaker, portrait in wished.items()}
     decided: dict[str, CastingDecision] = {}
     lost: dict[str, list[str]] = {}
+    theirs: dict[str, tuple[Portrait, str]] = {
+        speaker: (portrait, "wished for") for speaker, portrait in wished.items()
+    }
+    for request in requests:
+        if request.known is None or request.speaker in wished or request.known[0] not in known:
+            continue
+        portrait, how = known[request.known[0]], request.known[1]
+        if portrait.id not in usable_ids:
+            lost[request.speaker] = [f"{how} had '{portrait.slug}', which may not be used any more"]
+        elif spoken_for.setdefault(portrait.id, request.speaker) != request.speaker:
+            lost[request.speaker] = [f"{how} had '{portrait.slug}', which is another speaker's here"]
+        else:
+            theirs[request.speaker] = (portrait, how)
     for speaker in (one.speaker for one in requests):
-        before, wish = earlier.get(speaker), wished.get(speaker)
-        if wish is not None and (before is None or before.portrait_id != wish.id):
-            decided[speaker] = CastingDecision(speaker, wish.slug, wish.id, 1.0, "wished for")
+        before = earlier.get(speaker)
+        if speaker in theirs and (before is None or before.portrait_id != theirs[speaker][0].id):
+            portrait, reason = theirs[speaker]
+            decided[speaker] = CastingDecision(speaker, portrait.slug, portrait.id, 1.0, reason)
         elif before is not None and before.portrait_id not in usable_ids:
-            lost[speaker] = [f"'{before.portrait.slug}' may not be used any more"]
-        elif before is not None and wish is None and before.portrait_id in wished_ids:
-            lost[speaker] = [f"'{before.portrait.slug}' is wished for by another speaker"]
+            lost.setdefault(speaker, []).append(f"'{before.portrait.slug}' may not be used any more")
+        elif before is not None and spoken_for.get(before.portrait_id, speaker) != speaker:
+            lost.setdefault(speaker, []).append(f"'{before.portrait.slug}' is wished for by another speaker")
         elif before is not None:
             decided[speaker] = _decision(before)
     return decided, lost
 
 
 def _candidates(
-    session: Session, production_id: str, seed: int, requests: Sequence[CastingRequest], taken: set[int], at: datetime
+    session: Session,
+    production_id: str,
+    seed: int,
+    requests: Sequence[CastingRequest],
+    taken: set[int],
+    at: datetime,
+    use: Use,
 ) -> list[list[_Candidate]]:
     """For every request its best candidates, best first: as many as there are requests, and some more.
 
-    With n speakers and the best n of each, no speaker is ever better off with one that was left out.
+    With n speakers and the best n of each, no speaker is ever better off with one that was left out. Points depend on a
+    portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and only portraits of those kinds
+    that can be among the best are looked at.
     """
-    uses = (
-        select(Casting.portrait_id, func.count().label("uses"))
-        .where(Casting.production_id != production_id)
-        .group_by(Casting.portrait_id)
-        .subquery()
-    )
+    limit = len(requests) + _SPARE_CANDIDATES
     free = (
         select(
             Portrait.id,
@@ -256,28 +318,61 @@ def _candidates(
             Portrait.presentation,
             Portrait.age_band,
             Portrait.lot,
-            func.coalesce(uses.c.uses, 0).label("uses"),
-            func.lower(func.coalesce(Portrait.attributes["languages"].as_string(), "[]"), type_=String).label(
-                "languages"
+            Portrait.style,
+            *(
+                func.lower(func.coalesce(Portrait.attributes[name].as_string(), "[]"), type_=String).label(name)
+                for name in ("languages", "tags")
             ),
         )
-        .outerjoin(uses, uses.c.portrait_id == Portrait.id)
-        .where(usable(at), Portrait.id.not_in(sorted(taken)))
+        .where(usable(at, use, many=True), Portrait.id.not_in(sorted(taken)))
         .cte("free")
     )
-    kind = (free.c.presentation, free.c.age_band, free.c.languages)
-    kinds = select(*kind, func.count().label("portraits")).group_by(*kind).cte("kinds")
-    limit = len(requests) + _SPARE_CANDIDATES
-    best = union_all(
-        *(
-            _best(free, kinds, index, request, f"{production_id}\n{seed}\n{request.speaker}", limit)
-            for index, request in enumerate(requests)
-        )
+    names = ("presentation", "age_band", "style", "languages", "tags")
+    kinds = select(*(free.c[name] for name in names), func.count().label("portraits")).group_by(*names).cte("kinds")
+    graded = union_all(
+        *(_graded(kinds, index, request, production_id, seed) for index, request in enumerate(requests))
     ).subquery()
+    counted = select(
+        graded,
+        func.sum(graded.c.portraits).over(partition_by=(graded.c.request, graded.c.fit)).label("equals"),
+        func.sum(graded.c.portraits)
+        .over(partition_by=graded.c.request, order_by=graded.c.fit.desc(), range_=(None, 0))
+        .label("so_many"),
+    ).subquery()
+    promising = select(counted).where(counted.c.so_many - counted.c.equals < limit).cte("promising")
+    uses = (
+        select(Casting.portrait_id, func.count().label("uses"))
+        .where(Casting.production_id != production_id)
+        .group_by(Casting.portrait_id)
+        .cte("uses")
+    )
+    # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
+    draw = (free.c.lot * promising.c.factor + promising.c.shift) % LOTS
+    drawn = (
+        select(
+            promising.c.request,
+            promising.c.fit,
+            promising.c.equals,
+            promising.c.speaks,
+            free.c.id,
+            free.c.slug,
+            func.coalesce(uses.c.uses, 0).label("uses"),
+            draw.label("draw"),
+        )
+        .select_from(promising)
+        .join(free, and_(*(free.c[name] == promising.c[name] for name in names)))
+        .outerjoin(uses, uses.c.portrait_id == free.c.id)
+        .subquery()
+    )
+    order = (drawn.c.fit.desc(), drawn.c.uses, drawn.c.draw, drawn.c.slug)
+    place = func.row_number().over(partition_by=drawn.c.request, order_by=order).label("place")
+    best = select(drawn, place).subquery()
+    looks = [getattr(Portrait, trait) for trait in _LOOKS]
     rows = session.execute(
-        select(best, Portrait)
+        select(best, Portrait.style, Portrait.attributes, *looks)
         .join(Portrait, Portrait.id == best.c.id)
-        .order_by(best.c.request, best.c.fit.desc(), best.c.uses, best.c.draw, best.c.slug)
+        .where(best.c.place <= limit)
+        .order_by(best.c.request, best.c.place)
     )
     found: list[list[_Candidate]] = [[] for _ in requests]
     for row in rows:
@@ -289,31 +384,27 @@ def _candidates(
             draw=row.draw,
             equals=int(row.equals),
             speaks=bool(row.speaks),
-            looks=_looks_of(row.Portrait),
+            looks=_looks_of(row),
+            style=row.style,
+            tags=frozenset(str(tag).lower() for tag in row.attributes.get("tags", ())),
         )
         found[row.request].append(candidate)
     return found
 
 
-def _best(free: CTE, kinds: CTE, index: int, request: CastingRequest, salt: str, limit: int) -> Select[Any]:
-    """The candidates of one request, best first. `kinds` says how many portraits of a kind are free."""
-    # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
-    digest = hashlib.sha256(salt.encode()).digest()
+def _graded(kinds: CTE, index: int, request: CastingRequest, production_id: str, seed: int) -> Select[Any]:
+    """All kinds with their points for one request, and the numbers of the request's draw."""
+    digest = hashlib.sha256(f"{production_id}\n{seed}\n{request.speaker}".encode()).digest()
     factor = 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1)
     shift = int.from_bytes(digest[8:16], "big") % LOTS
-    draw = (free.c.lot * factor + shift) % LOTS
-    columns = (free.c.id, free.c.slug, free.c.uses, draw.label("draw"))
-    fitted = select(
-        *columns, _fit(free, request).label("fit"), _speaks(free, request.language).label("speaks")
-    ).subquery()
-    top = (
-        select(fitted)
-        .order_by(fitted.c.fit.desc(), fitted.c.uses, fitted.c.draw, fitted.c.slug)
-        .limit(limit)
-        .subquery()
+    return select(
+        kinds,
+        literal(index, Integer).label("request"),
+        literal(factor, BigInteger).label("factor"),
+        literal(shift, BigInteger).label("shift"),
+        _fit(kinds, request).label("fit"),
+        _speaks(kinds, request.language).label("speaks"),
     )
-    equals = select(func.sum(kinds.c.portraits)).where(_fit(kinds, request) == top.c.fit).scalar_subquery()
-    return select(literal(index, Integer).label("request"), top, equals.label("equals"))
 
 
 def _fit(portraits: CTE, request: CastingRequest) -> ColumnElement[int]:
@@ -330,7 +421,15 @@ def _fit(portraits: CTE, request: CastingRequest) -> ColumnElement[int]:
     if _primary(request.language) is not None:
         any_language = portraits.c.languages == "[]"
         fit = fit + case((any_language, _LANGUAGE_ANY), (_speaks(portraits, request.language), _LANGUAGE), else_=0)
+    for tag in request.tags:
+        fit = fit + case((_tagged(portraits, tag), _TAGS // len(request.tags)), else_=0)
+    if request.style is not None:
+        fit = fit + case((portraits.c.style == request.style, _STYLE), else_=0)
     return fit
+
+
+def _tagged(portraits: CTE, tag: str) -> ColumnElement[bool]:
+    return portraits.c.tags.like(f'%"{tag}"%')
 
 
 def _speaks(portraits: CTE, language: str | None) -> ColumnElement[bool]:
@@ -359,7 +458,7 @@ def _primary(language: str | None) -> str | None:
     return None if language in (None, "und") else str(language).lower().split("-")[0]
 
 
-def _looks_of(portrait: Portrait) -> _Looks:
+def _looks_of(portrait: "Portrait | Row[Any]") -> _Looks:
     look = {trait: getattr(portrait, trait) for trait in _LOOKS}
     look |= {trait: str(portrait.attributes.get(trait, "")) for trait in _LOOKS_IN_ATTRIBUTES}
     return frozenset((trait, value) for trait, value in look.items() if value not in ("", "none"))
@@ -453,6 +552,8 @@ def _asked_points(request: CastingRequest) -> int:
         + (_AGE if request.age is not None else 0)
         + (_PITCH if request.pitch_class in _SUITS else 0)
         + (_LANGUAGE_ANY if _primary(request.language) is not None else 0)
+        + len(request.tags) * (_TAGS // max(len(request.tags), 1))
+        + (_STYLE if request.style is not None else 0)
     )
 
 
@@ -484,6 +585,11 @@ def _reasons(
         reasons.append("mid voice suits any presentation")
     if choice.speaks:
         reasons.append(f"suits language {request.language}")
+    if request.tags:
+        met = [tag for tag in request.tags if tag in choice.tags]
+        reasons.append(f"tagged {', '.join(met)}" if met else f"not tagged {', '.join(request.tags)}")
+    if request.style is not None:
+        reasons.append(f"{'' if choice.style == request.style else 'not '}of style '{request.style}'")
     equals = [one for one in candidates if one.fit == choice.fit]
     if choice.equals == 1:
         reasons.append("no other candidate fits as well")

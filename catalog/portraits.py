@@ -1,4 +1,4 @@
-"""Portraits and the consents that allow their use: adding, finding, retiring, and the question "may this be used now?"."""
+"""Portraits and the consents that allow their use: adding, finding, searching, retiring."""
 
 import difflib
 import re
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from catalog.rights import ANY_USE, Use, languages, purposes, regions, usable
 from catalog.session import insert_into
 from catalog.tables import AGE_BANDS, CONSENT_KINDS, PRESENTATIONS, Consent, Portrait, lot_of, now
 from media.dialogue import language_tag
-from media.errors import InputError, RightsError
+from media.errors import InputError
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TRAITS: dict[str, InstrumentedAttribute[str]] = {
@@ -43,6 +44,14 @@ class ConsentFacts:
     valid_from: datetime | None = None
     """None: from `granted_at` on."""
     valid_until: datetime | None = None
+    document_sha256: str = ""
+    """SHA-256 of the signed document; empty: not known."""
+    purposes: Sequence[str] = ()
+    """What videos may be for, such as `advertising`; none: anything."""
+    regions: Sequence[str] = ()
+    """Where they may be shown, as country codes; none: everywhere."""
+    languages: Sequence[str] = ()
+    """BCP 47; `en` covers `en-GB`; none: all."""
 
 
 NO_REAL_PERSON = ConsentFacts(subject="synthetic: no real person", kind="synthetic")
@@ -79,6 +88,13 @@ class PortraitFacts:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Anything else worth keeping, as JSON. `languages` (a list of BCP 47 tags) is read by casting."""
     consent: ConsentFacts | None = None
+    licence_purposes: Sequence[str] = ()
+    """What the licence allows; none: everything."""
+    licence_regions: Sequence[str] = ()
+    licence_until: datetime | None = None
+    """First moment at which the licence no longer holds."""
+    perceptual_hash: str = ""
+    """Of `media.likeness`, 64 hex digits; empty: nobody looked."""
 
 
 def add_portrait(session: Session, facts: PortraitFacts) -> Portrait:
@@ -103,6 +119,17 @@ def add_portrait(session: Session, facts: PortraitFacts) -> Portrait:
             )
         return taken
     return session.scalars(select(Portrait).where(Portrait.slug == facts.slug)).one()
+
+
+def check_facts(facts: PortraitFacts) -> None:
+    """Do nothing when these can be the facts of a portrait.
+
+    Raises:
+        InputError: one is out of range.
+    """
+    _portrait_values(facts)
+    if facts.consent is not None:
+        _consent_values(facts.consent, f"consent for '{facts.slug}'")
 
 
 def seed(session: Session, facts: Iterable[PortraitFacts]) -> int:
@@ -134,11 +161,22 @@ def find_portrait(session: Session, slug: str) -> Portrait:
 
 
 def list_portraits(
-    session: Session, *, include_retired: bool = False, usable_at: datetime | None = None, **traits: str
+    session: Session,
+    *,
+    include_retired: bool = False,
+    usable_at: datetime | None = None,
+    use: Use = ANY_USE,
+    words: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    limit: int | None = None,
+    **traits: str,
 ) -> list[Portrait]:
     """Portraits in the order of their slugs, such as `list_portraits(session, presentation="feminine", style="photo")`.
 
-    `usable_at` leaves out what may not be used at that time.
+    Every one of `words` is in the slug, the name, a trait, the source, the licence or an attribute, whatever its case; every one
+    of `tags` is one of the attribute `tags`.
+
+    `usable_at` leaves out what may not be used, or not for `use`, at that time.
 
     Raises:
         InputError: a trait that portraits do not have.
@@ -147,12 +185,20 @@ def list_portraits(
     if not include_retired:
         query = query.where(Portrait.retired_at.is_(None))
     if usable_at is not None:
-        query = query.where(usable(usable_at))
+        query = query.where(usable(usable_at, use, many=True))
+    texts = (Portrait.slug, Portrait.name, Portrait.source, Portrait.licence, *_TRAITS.values())
+    for word in words:
+        attributes = func.lower(cast(Portrait.attributes, Text)).contains(word.lower(), autoescape=True)
+        query = query.where(
+            or_(attributes, *(func.lower(one).contains(word.lower(), autoescape=True) for one in texts))
+        )
+    for tag in purposes(tags, "--tag"):
+        query = query.where(func.lower(cast(Portrait.attributes["tags"], Text)).like(f'%"{tag}"%'))
     for trait, value in traits.items():
         if trait not in _TRAITS:
             raise InputError(f"portraits cannot be filtered by '{trait}'; use one of {', '.join(_TRAITS)}.")
         query = query.where(_TRAITS[trait] == value)
-    return list(session.scalars(query))
+    return list(session.scalars(query.limit(limit)))
 
 
 def retire(session: Session, slug: str) -> Portrait:
@@ -178,7 +224,7 @@ def add_consent(session: Session, portrait: Portrait, facts: ConsentFacts) -> Co
 
 
 def revoke_consent(session: Session, consent_id: int, at: datetime | None = None) -> Consent:
-    """Record that a consent was taken back, at `at` (None: now). The first revocation stays.
+    """Record that a consent was taken back, at `at` (None: now). Of several moments the earliest one counts.
 
     Raises:
         InputError: there is no such consent.
@@ -186,51 +232,11 @@ def revoke_consent(session: Session, consent_id: int, at: datetime | None = None
     consent = session.get(Consent, consent_id, with_for_update=True)
     if consent is None:
         raise InputError(f"no consent {consent_id}: see `portrayal catalog show SLUG` for a portrait's consents.")
-    if consent.revoked_at is None:
-        consent.revoked_at = at or now()
+    moment = at or now()
+    if consent.revoked_at is None or moment < consent.revoked_at:
+        consent.revoked_at = moment
         session.flush()
     return consent
-
-
-def usable(at: datetime) -> ColumnElement[bool]:
-    """The SQL condition that a portrait may be used at that time: not retired, and a consent holds."""
-    consent_holds = exists().where(
-        Consent.portrait_id == Portrait.id,
-        Consent.valid_from <= at,
-        or_(Consent.valid_until.is_(None), Consent.valid_until > at),
-        or_(Consent.revoked_at.is_(None), Consent.revoked_at > at),
-    )
-    return and_(or_(Portrait.retired_at.is_(None), Portrait.retired_at > at), consent_holds)
-
-
-def require_rights(session: Session, portrait: Portrait, at: datetime | None = None) -> None:
-    """Do nothing when the portrait may be used at `at` (None: now).
-
-    Raises:
-        RightsError: it may not, and why: retired, no consent, not yet valid, expired or revoked, with the date.
-    """
-    moment = at or now()
-    if session.scalar(select(usable(moment)).where(Portrait.id == portrait.id)):
-        return
-    raise RightsError(f"portrait '{portrait.slug}' may not be used: {_refusal(session, portrait, moment)}.")
-
-
-def _refusal(session: Session, portrait: Portrait, at: datetime) -> str:
-    retired_at = session.scalar(select(Portrait.retired_at).where(Portrait.id == portrait.id))
-    if retired_at is not None and retired_at <= at:
-        return f"it was retired on {retired_at:%Y-%m-%d}; choose another one"
-    consents = session.scalars(select(Consent).where(Consent.portrait_id == portrait.id).order_by(Consent.id)).all()
-    if not consents:
-        return "there is no consent on record; add one with `portrayal catalog consent add`"
-    # Of several that do not hold, the one that begins next or else the one that ended last says most.
-    coming = [one for one in consents if one.valid_from > at and (one.revoked_at is None or one.revoked_at > at)]
-    if coming:
-        first = min(coming, key=lambda one: one.valid_from)
-        return f"the consent of '{first.subject}' is not valid before {first.valid_from:%Y-%m-%d}"
-    last = max(consents, key=lambda one: min(one.revoked_at or datetime.max.replace(tzinfo=at.tzinfo), _end(one)))
-    if last.revoked_at is not None and last.revoked_at <= _end(last):
-        return f"'{last.subject}' revoked the consent on {last.revoked_at:%Y-%m-%d}; choose another one"
-    return f"the consent of '{last.subject}' expired on {last.valid_until:%Y-%m-%d}; renew it or choose another one"
 
 
 def _insert(session: Session, facts: Sequence[PortraitFacts]) -> list[int]:
@@ -296,6 +302,10 @@ def _portrait_values(facts: PortraitFacts) -> dict[str, Any]:
         "attributes": attributes,
         "licence": facts.licence,
         "source": facts.source,
+        "licence_purposes": purposes(facts.licence_purposes, f"portrait '{facts.slug}', licence"),
+        "licence_regions": regions(facts.licence_regions, f"portrait '{facts.slug}', licence"),
+        "licence_until": facts.licence_until,
+        "perceptual_hash": facts.perceptual_hash,
         "lot": lot_of(facts.slug),
         "created_at": now(),
     }
@@ -310,6 +320,8 @@ def _consent_values(facts: ConsentFacts, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: say whose face it is (subject) and what it may be used for (scope).")
     if any(time is not None and time.tzinfo is None for time in (granted_at, valid_from, facts.valid_until)):
         raise InputError(f"{where}: a time lacks its time zone; write it as 2026-01-31T00:00+00:00.")
+    if facts.document_sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", facts.document_sha256):
+        raise InputError(f"{where}: the document's SHA-256 must be 64 hex digits.")
     if facts.valid_until is not None and facts.valid_until <= valid_from:
         raise InputError(
             f"{where}: it would end on {facts.valid_until:%Y-%m-%d}, before it begins on {valid_from:%Y-%m-%d}."
@@ -319,11 +331,11 @@ def _consent_values(facts: ConsentFacts, where: str) -> dict[str, Any]:
         "subject": facts.subject,
         "scope": facts.scope,
         "document_uri": facts.document_uri,
+        "document_sha256": facts.document_sha256.lower(),
+        "purposes": purposes(facts.purposes, where),
+        "regions": regions(facts.regions, where),
+        "languages": languages(facts.languages, where),
         "granted_at": granted_at,
         "valid_from": valid_from,
         "valid_until": facts.valid_until,
     }
-
-
-def _end(consent: Consent) -> datetime:
-    return consent.valid_until or datetime.max.replace(tzinfo=consent.valid_from.tzinfo)

@@ -3,8 +3,11 @@
 Many processes may do this at once, on SQLite and on PostgreSQL.
 """
 
+import getpass
 import os
 import random
+import re
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -45,7 +48,8 @@ def open_catalog(url: str) -> Engine:
         if place.get_backend_name() == "sqlite":
             engine = _open_sqlite(place)
         else:
-            engine = create_engine(place, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            options = {"connect_timeout": 10, "options": f"-c portrayal.actor={actor()}"}
+            engine = create_engine(place, pool_pre_ping=True, connect_args=options)
         try:
             upgrade(engine)
         except BaseException:
@@ -65,6 +69,18 @@ def session_factory(engine: Engine, *, read_only: bool = False) -> sessionmaker[
         if engine.dialect.name == "postgresql":
             engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def actor() -> str:
+    """Who is at work, for the audit trail: PORTRAYAL_ACTOR, or else the user and the machine, such as `ann@studio-3`."""
+    name = os.environ.get("PORTRAYAL_ACTOR", "").strip()
+    if not name:
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a container may have no name for its user
+            user = f"user-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+        name = f"{user}@{socket.gethostname()}"
+    return re.sub(r"[^\w.@+-]+", "_", name)[:100]
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -146,6 +162,7 @@ def _open_sqlite(place: URL) -> Engine:
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         # The driver's own idea of when a transaction begins leaves reads and DDL outside of it; `_begin` does it right.
         connection.isolation_level = None
+        connection.create_function("portrayal_actor", 0, actor)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
 

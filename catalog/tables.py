@@ -34,6 +34,8 @@ ASPECTS = ("16:9", "9:16", "1:1")
 PRODUCTION_STATES = ("planned", "running", "done", "incomplete", "failed")
 RENDITION_STATES = ("running", "done", "incomplete", "failed")
 SEGMENT_STATES = ("planned", "rendered", "failed")
+AUDIT_ACTIONS = ("insert", "update", "delete")
+RECOGNITIONS = ("new", "name", "voice", "person")
 
 LOTS = 2**31 - 1
 """How many lots there are (a prime, see `Portrait.lot`)."""
@@ -78,6 +80,7 @@ def _in(column: str, values: tuple[str, ...]) -> str:
 # "C": slugs sort by their bytes on PostgreSQL too, whatever the language of the server.
 Slug = Text().with_variant(Text(collation="C"), "postgresql")
 Json = JSON().with_variant(JSONB(), "postgresql")
+JsonOrNull = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class Base(DeclarativeBase):
@@ -91,7 +94,7 @@ class Base(DeclarativeBase):
         }
     )
     # Text without a limit: SQLite would not keep one, and PostgreSQL would refuse a long title.
-    type_annotation_map: ClassVar = {str: Text(), datetime: UtcDateTime(), dict[str, Any]: Json}
+    type_annotation_map: ClassVar = {str: Text(), datetime: UtcDateTime(), dict[str, Any]: Json, list[str]: Json}
 
 
 class Portrait(Base):
@@ -110,6 +113,7 @@ class Portrait(Base):
         CheckConstraint(_in("presentation", PRESENTATIONS), name="presentation"),
         CheckConstraint(_in("age_band", AGE_BANDS), name="age_band"),
         CheckConstraint("licence <> ''", name="licence"),
+        CheckConstraint("length(perceptual_hash) IN (0, 64)", name="perceptual_hash"),
         CheckConstraint(f"lot BETWEEN 0 AND {LOTS - 1}", name="lot"),
         # The same picture twice would let two speakers look alike; a retired one may come back under another slug.
         Index(
@@ -146,6 +150,14 @@ class Portrait(Base):
     attributes: Mapped[dict[str, Any]]
     licence: Mapped[str]
     source: Mapped[str]
+    licence_purposes: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    """What the licence allows; empty: everything. As in `Consent.purposes`."""
+    licence_regions: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    """Where the licence allows it; empty: everywhere."""
+    licence_until: Mapped[datetime | None]
+    """First moment at which the licence no longer holds; None: without end."""
+    perceptual_hash: Mapped[str] = mapped_column(server_default=text("''"))
+    """What the picture looks like (`media.likeness`), hex; empty where nobody looked."""
     lot: Mapped[int] = mapped_column(BigInteger)
     """`lot_of(slug)`: decides between portraits that suit equally well, the same way on every database."""
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -167,6 +179,7 @@ class Consent(Base):
         CheckConstraint(_in("kind", CONSENT_KINDS), name="kind"),
         CheckConstraint("subject <> '' AND scope <> ''", name="subject_and_scope"),
         CheckConstraint("valid_until IS NULL OR valid_until > valid_from", name="period"),
+        CheckConstraint("length(document_sha256) IN (0, 64)", name="document_sha256"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -178,6 +191,14 @@ class Consent(Base):
     scope: Mapped[str]
     """What it may be used for."""
     document_uri: Mapped[str]
+    document_sha256: Mapped[str] = mapped_column(server_default=text("''"))
+    """SHA-256 of the signed document, 64 hex digits; empty when not known."""
+    purposes: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    """What a video may be for, such as `advertising`; empty: anything."""
+    regions: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    """Where it may be shown, as country codes; empty: everywhere."""
+    languages: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    """In which languages, in lower case; `en` covers `en-gb`; empty: in all."""
     granted_at: Mapped[datetime]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]
@@ -297,3 +318,112 @@ class Segment(Base):
     seconds_of_work: Mapped[float]
     """CPU- or GPU-seconds that this clip cost this rendition."""
     error: Mapped[str | None]
+
+
+# Rights: what was done with them, and who a speaker of a show is.
+
+
+class AuditEntry(Base):
+    """One change of a portrait, a consent, a casting or a show. The database writes these itself; nothing changes them."""
+
+    __tablename__ = "audit_trail"
+    __table_args__ = (
+        CheckConstraint(_in("action", AUDIT_ACTIONS), name="action"),
+        CheckConstraint("(action = 'insert') = (before IS NULL)", name="before"),
+        CheckConstraint("(action = 'delete') = (after IS NULL)", name="after"),
+        Index(None, "table_name", "row_key"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    """Who: what the program was told (PORTRAYAL_ACTOR) or the user it ran as; on PostgreSQL also the role."""
+    action: Mapped[str]
+    table_name: Mapped[str]
+    row_key: Mapped[str]
+    """Primary key of the row, its parts joined by a slash."""
+    before: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    """The whole row before the change; None for a new one."""
+    after: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+
+
+class Appearance(Base):
+    """A portrait in a published video, and a consent on which that rests. Never changed, never deleted."""
+
+    __tablename__ = "appearances"
+    __table_args__ = (
+        UniqueConstraint("video", "video_key", "speaker", "portrait_id", "consent_id"),
+        CheckConstraint("production_id <> '' AND video <> '' AND speaker <> ''", name="names"),
+        Index(None, "portrait_id"),
+        Index(None, "consent_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    production_id: Mapped[str]
+    """Not a foreign key: this stays when the production is deleted."""
+    language: Mapped[str]
+    video: Mapped[str]
+    """Where it was published."""
+    video_key: Mapped[str]
+    """Artifact key of the video, a hash of everything in it."""
+    speaker: Mapped[str]
+    portrait_id: Mapped[int] = mapped_column(ForeignKey("portraits.id", ondelete="RESTRICT"))
+    consent_id: Mapped[int] = mapped_column(ForeignKey("consents.id", ondelete="RESTRICT"))
+    purpose: Mapped[str]
+    """What the video was said to be for; empty: nothing was said."""
+    region: Mapped[str]
+
+    portrait: Mapped[Portrait] = relationship()
+    consent: Mapped[Consent] = relationship()
+
+
+class ShowMember(Base):
+    """Somebody who is in a show again and again, and the portrait they keep."""
+
+    __tablename__ = "show_members"
+    __table_args__ = (
+        UniqueConstraint("show", "name"),
+        UniqueConstraint("show", "portrait_id"),
+        CheckConstraint("show <> '' AND name <> ''", name="names"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    show: Mapped[str]
+    name: Mapped[str]
+    portrait_id: Mapped[int | None] = mapped_column(ForeignKey("portraits.id", ondelete="RESTRICT"), index=True)
+    """None for somebody who was told apart from another and is still to be cast."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    portrait: Mapped[Portrait | None] = relationship()
+
+
+class ShowSpeaker(Base):
+    """That a speaker of an episode is a member of the show, how that is known, and how they sound there."""
+
+    __tablename__ = "show_speakers"
+    __table_args__ = (
+        UniqueConstraint("production_id", "member_id"),
+        CheckConstraint("speaker <> ''", name="speaker"),
+        CheckConstraint(_in("how", RECOGNITIONS), name="how"),
+        CheckConstraint("similarity BETWEEN -1.001 AND 1.001", name="similarity"),
+        CheckConstraint("seconds >= 0", name="seconds"),
+        CheckConstraint("how <> 'person' OR confirmed_at IS NOT NULL", name="confirmed"),
+    )
+
+    production_id: Mapped[str] = mapped_column(ForeignKey("productions.id", ondelete="CASCADE"), primary_key=True)
+    speaker: Mapped[str] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("show_members.id", ondelete="RESTRICT"), index=True)
+    how: Mapped[str]
+    """`new`: first heard here; `name`; `voice`; `person`: somebody said so."""
+    similarity: Mapped[float | None]
+    """Cosine similarity of the voices, for `voice`."""
+    embedding: Mapped[list[float] | None] = mapped_column(JsonOrNull)
+    """The speaker's voice in this episode, unit length; None where nothing was heard."""
+    embedding_model: Mapped[str]
+    seconds: Mapped[float]
+    """How much of the voice was heard."""
+    confirmed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    member: Mapped[ShowMember] = relationship()

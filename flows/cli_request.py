@@ -76,7 +76,31 @@ LexiconFile = Annotated[
     typer.Option("--lexicon", help="How names and terms are pronounced (.yaml .csv); captions stay as written."),
 ]
 Show = Annotated[
-    str, typer.Option(help="Speakers of the same name keep their voice in all episodes of a show. Default: one show.")
+    str,
+    typer.Option(
+        help="Name of the show: who speaks in several episodes keeps portrait and voice (see `catalog people`)."
+    ),
+]
+Style = Annotated[str | None, typer.Option(help="Style of the portraits, e.g. photo, where there are such.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", metavar="TAG", help="Tag of the portraits, e.g. a brand's, where there are such (repeatable)."
+    ),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="PORTRAIT", help="Portrait that nobody shall have (repeatable).")
+]
+Purpose = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORD",
+        help="What the videos are for, such as advertising: nobody is shown whose consent or licence does not cover it.",
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Where they are shown, as a country code such as DE. Default: everywhere."),
 ]
 Captions = Annotated[
     Literal["burn", "sidecar", "both", "none"],
@@ -148,6 +172,11 @@ def request_of(
     voice_consent: VoiceConsents = None,
     lexicon: LexiconFile = None,
     show: Show = "",
+    style: Style = None,
+    tag: Tags = None,
+    exclude: Exclude = None,
+    purpose: Purpose = None,
+    region: Region = None,
     captions: Captions = "both",
     steps: Steps = None,
     head_speed: HeadSpeed = None,
@@ -182,6 +211,11 @@ def request_of(
         voice_consents=pairs("--voice-consent", voice_consent),
         lexicon=_text(lexicon),
         show=" ".join(show.split()),
+        style=style,
+        tags=tag or [],
+        exclude=exclude or [],
+        purpose=purpose,
+        region=region,
         engines=engines,
         timeline=timeline,
         captions=captions,
@@ -239,7 +273,12 @@ def takes(request: Callable[..., "ProductionRequest"]) -> Callable[[Callable[...
     return decorated
 
 
-_PAIRS = {"--cast": "NAME=PORTRAIT", "--voice": "NAME=VOICE", "--voice-consent": "NAME=WHO, WHEN"}
+_PAIRS = {
+    "--cast": "NAME=PORTRAIT",
+    "--voice": "NAME=VOICE",
+    "--voice-consent": "NAME=WHO, WHEN",
+    "--set": "COLUMN=VALUE",
+}
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:

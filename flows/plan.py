@@ -108,7 +108,7 @@ def make_plan(request: ProductionRequest) -> Plan:
     # A plan pays for nothing: what was not translated before is not translated for it.
     source = translating.translate(request, source, only_kept=True)
     dialogue = heard.performance.dialogue if heard else source.dialogue
-    cast = casting.cast_portraits(request, source, dialogue, heard.pitch if heard else None, keep=False)
+    cast = casting.cast_portraits(request, source, dialogue, heard.pitch if heard else None, heard=heard, keep=False)
     own = heard.performance.language if heard else source.dialogue.language
     waiting = [tag for tag in source.languages if source.untranslated(tag)]
     spoken = [tag for tag in source.languages if tag not in waiting and not (heard and tag == own)]

@@ -64,6 +64,7 @@ def produce(request: ProductionRequest) -> Production:
 
     Raises:
         InputError, RightsError, MissingEngineError: the request cannot be met; nothing is left in the result folder.
+        RightsError: also when a consent is revoked while work goes on; what it does not concern is kept.
         IncompleteError: some segments could not be rendered; everything else is kept.
     """
     began = time.perf_counter()
@@ -85,6 +86,7 @@ def produce(request: ProductionRequest) -> Production:
             source,
             heard.performance.dialogue if heard else source.dialogue,
             heard.pitch if heard else None,
+            heard=heard,
         )
     spoken = [tag for tag in source.languages if heard is None or tag != heard.performance.language]
     performances = [] if heard is None or len(spoken) == len(source.languages) else [heard.performance]
@@ -108,6 +110,7 @@ def produce(request: ProductionRequest) -> Production:
             clips, errors = _render_missing(planned, record)
         problems = {one.key: str(errors[one.key]) for one in planned if one.key in errors}
         assembled = {}
+        refused: dict[str, RightsError] = {}
         seconds = sum(performance.seconds for performance in performances)
         with _timed(timings, assembling.STAGE, seconds) as advance:
             before = 0.0
@@ -117,12 +120,18 @@ def produce(request: ProductionRequest) -> Production:
                 if missing:
                     record.incomplete(performance.language, "; ".join(problems[one.key] for one in missing))
                     continue
-                made = assemble(request, source, performance, cues, cast, needed, clips, _beyond(advance, before))
+                try:
+                    made = assemble(request, source, performance, cues, cast, needed, clips, _beyond(advance, before))
+                except RightsError as error:
+                    refused[performance.language] = error
+                    record.incomplete(performance.language, str(error))
+                    continue
                 assembled[performance.language] = made
                 record.finished(performance.language, Path(made.video), made.seconds)
                 before += performance.seconds
-        if errors and not assembled and all(isinstance(error, RightsError) for error in errors.values()):
-            raise next(iter(errors.values()))
+        forbidden = [error for error in (*errors.values(), *refused.values()) if isinstance(error, RightsError)]
+        if forbidden and not assembled and len(forbidden) == len(errors) + len(refused):
+            raise forbidden[0]
         production = write_record(
             request,
             source,
@@ -131,7 +140,7 @@ def produce(request: ProductionRequest) -> Production:
             planned,
             clips,
             assembled,
-            problems,
+            problems | {f"publishing in {language}": str(error) for language, error in refused.items()},
             heard,
             dict(timings),
             time.perf_counter() - began,
@@ -139,6 +148,8 @@ def produce(request: ProductionRequest) -> Production:
     except Exception as error:
         record.gave_up(str(error))
         raise
+    if refused:
+        raise RightsError(f"{next(iter(refused.values()))} What else was made is in {production.out}.")
     if problems:
         raise IncompleteError(production)
     return production

@@ -45,6 +45,9 @@ class SegmentOrder(BaseModel):
         default=None, title="Fingerprint", description="Refuse to render with a checkpoint that has another one"
     )
     render: RenderOptions = Field(default=RenderOptions(), title="Rendering")
+    purpose: str | None = Field(default=None, title="Purpose", description="What it is for; the consent must cover it")
+    region: str | None = Field(default=None, title="Region", description="Where it is shown; default: everywhere")
+    language: str | None = Field(default=None, title="Language", description="Which is spoken; none for idle clips")
 
 
 class RenderOrder(BaseModel):
@@ -190,6 +193,9 @@ def _order(job: RenderJob) -> SegmentOrder:
         render=RenderOptions(
             steps=settings.steps, head_speed=settings.head_speed, fps=settings.fps, seed=settings.seed
         ),
+        purpose=job.purpose,
+        region=job.region,
+        language=job.language,
     )
 
 
@@ -214,4 +220,13 @@ def _job(number: int, order: SegmentOrder) -> RenderJob:
         settings=rendering.effective_settings(order.render.settings, info),
     )
     fps = order.render.fps or info.fps
-    return RenderJob(segment, order.frames, fps, f"segment {number} ({order.portrait})", order.portrait)
+    return RenderJob(
+        segment=segment,
+        frames=order.frames,
+        fps=fps,
+        label=f"segment {number} ({order.portrait})",
+        portrait=order.portrait,
+        purpose=order.purpose,
+        region=order.region,
+        language=order.language,
+    )

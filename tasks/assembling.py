@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from media.captions import Cue, caption_cues, to_json, to_srt, to_vtt
 from media.provenance import video_metadata
 from media.segment import Clip
 from tasks import workspace
-from tasks.casting import CastSpeaker, layout_of
+from tasks.casting import CastSpeaker, layout_of, use_of
 from tasks.performance import SOUND_RATE, Performance
 from tasks.progress import Advance
 from tasks.rendering import clip_key
@@ -82,6 +82,9 @@ def assemble(
 ) -> Assembled:
     """Put one language's video together, and publish it with its captions in the result folder.
 
+    Whether the portraits may be used is asked before the work, and once more in the moment of publishing, which is put
+    on record with the consents on which it rests. What was published before a revocation stays where it is.
+
     Args:
         planned: the segments of this language, and the idle ones.
         clips: by segment key; all of them.
@@ -90,7 +93,9 @@ def assemble(
     Raises:
         InputError: the result folder cannot be written to, or a caption cannot be drawn.
         RenderError: a clip is damaged.
+        RightsError: a portrait may not be used any more, or not for this; nothing is published.
     """
+    _require_rights(request, performance.language, cast)
     began = time.perf_counter()
     store = workspace.store()
     burnt = tuple(cues) if request.captions in ("burn", "both") else ()
@@ -106,7 +111,7 @@ def assemble(
     advance(performance.seconds)
     out = Path(str(request.out))
     video = out / f"{source.name}.{performance.language}{'.draft' if request.draft else ''}.mp4"
-    _publish(store.fetch(key), video)
+    _publish(store.fetch(key), video, lambda: _record(request, source, performance.language, cast, key, video))
     captions = []
     if cues and request.captions in ("sidecar", "both"):
         profile = profile_of(performance.language)
@@ -217,9 +222,41 @@ def _key(
     return f"videos/{digest}.mp4"
 
 
-def _publish(artifact: Path, video: Path) -> None:
-    # A copy, not a link: what people do to their video must not change the artifact.
+def _publish(artifact: Path, video: Path, permit: Callable[[], None]) -> None:
+    """Copy a video to where it goes. `permit` is called right before it is seen there, and raises if it may not be."""
     if video.is_file() and filecmp.cmp(artifact, video, shallow=False):
+        permit()
         return
+    # A copy, not a link: what people do to their video must not change the artifact.
     with whole_file(video) as draft:
         shutil.copyfile(artifact, draft)
+        permit()
+
+
+def _require_rights(request: ProductionRequest, language: str, cast: Sequence[CastSpeaker]) -> None:
+    from catalog.portraits import find_portrait
+    from catalog.rights import require_rights
+    from catalog.session import session_factory
+
+    use = use_of(request, (language,))
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        for person in cast:
+            require_rights(session, find_portrait(session, person.portrait), use=use)
+
+
+def _record(
+    request: ProductionRequest, source: Source, language: str, cast: Sequence[CastSpeaker], key: str, video: Path
+) -> None:
+    from catalog.rights import Shown, record_appearances
+    from catalog.session import session_factory
+
+    with session_factory(workspace.catalog()).begin() as session:
+        record_appearances(
+            session,
+            [Shown(person.speaker, person.portrait) for person in cast],
+            production_id=source.production_id,
+            language=language,
+            video=str(video.resolve()),
+            video_key=key,
+            use=use_of(request, (language,)),
+        )

@@ -1,18 +1,22 @@
 """Who is shown for whom: the catalog's choice for every speaker, with the reason and the rights it rests on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from media.dialogue import Dialogue, Speaker
 from tasks import workspace
-from tasks.hearing import UNKNOWN_LANGUAGE
+from tasks.hearing import UNKNOWN_LANGUAGE, Heard, voice_prints
 from tasks.portraits import require_picture
 from tasks.request import Layout, ProductionRequest
 from tasks.sources import Source, named_cast
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from catalog.rights import Use
+    from catalog.shows import Recognition
 
 STAGE = "Cast the portraits"
 
@@ -57,39 +61,31 @@ def cast_portraits(
     dialogue: Dialogue,
     pitch: dict[str, str | None] | None = None,
     *,
+    heard: Heard | None = None,
     keep: bool = True,
 ) -> tuple[CastSpeaker, ...]:
     """One portrait per speaker of `dialogue`, no two alike; the same ones as in the production's earlier runs.
 
     Args:
         pitch: `low`, `mid` or `high` by speaker, for recordings.
+        heard: what was found out about a recording; who is known in the request's show is then recognised by voice.
         keep: False to ask without deciding anything.
 
     Raises:
         InputError: a wish cannot be met, or there are not enough portraits.
         RightsError: a portrait that was wished for may not be used.
     """
+    from catalog import shows
     from catalog.casting import CastingRequest, cast_speakers
     from catalog.productions import open_production
     from catalog.session import session_factory
 
+    use = use_of(request, source.languages)
+    voices = voice_prints(source, heard) if request.show and heard else {}
     hints = source.script.speakers if source.script else {}
     wishes = {name: hint.portrait for name, hint in hints.items() if hint.portrait}
     wishes |= named_cast(request, dialogue.speakers)
     language = None if dialogue.language == UNKNOWN_LANGUAGE else dialogue.language
-    wanted = []
-    for speaker in dialogue.speakers:
-        hint = hints.get(speaker, Speaker())
-        wanted.append(
-            CastingRequest(
-                speaker=speaker,
-                wish=wishes.get(speaker),
-                gender=hint.gender,
-                age=hint.age,
-                pitch_class=(pitch or {}).get(speaker),
-                language=language,
-            )
-        )
     with session_factory(workspace.catalog())() as session:
         open_production(
             session,
@@ -102,8 +98,37 @@ def cast_portraits(
             layout=layout_of(request, source),
             aspect=request.aspect,
         )
-        decisions = cast_speakers(session, source.production_id, wanted)
-        cast = tuple(_cast_speaker(session, one.speaker, one.portrait_id, one.score, one.reason) for one in decisions)
+        known: dict[str, Recognition] = {}
+        if request.show:
+            known = shows.recognise(session, request.show, source.production_id, dialogue.speakers, voices)
+        wanted = [
+            CastingRequest(
+                speaker=speaker,
+                wish=wishes.get(speaker),
+                gender=hints.get(speaker, Speaker()).gender,
+                age=hints.get(speaker, Speaker()).age,
+                pitch_class=(pitch or {}).get(speaker),
+                language=language,
+                style=request.style,
+                tags=tuple(request.tags),
+                known=_known(known.get(speaker)),
+            )
+            for speaker in dialogue.speakers
+        ]
+        decisions = cast_speakers(
+            session,
+            source.production_id,
+            wanted,
+            use=use,
+            exclude=request.exclude,
+            reserved=shows.reserved(session, request.show) if request.show else (),
+        )
+        if request.show:
+            portraits = {one.speaker: one.portrait_id for one in decisions}
+            shows.remember(session, request.show, source.production_id, portraits, known, voices)
+        cast = tuple(
+            _cast_speaker(session, one.speaker, one.portrait_id, one.score, one.reason, use) for one in decisions
+        )
         if keep:
             session.commit()
         else:
@@ -111,12 +136,25 @@ def cast_portraits(
     return cast
 
 
-def _cast_speaker(session: "Session", speaker: str, portrait_id: int, score: float, reason: str) -> CastSpeaker:
+def _known(person: "Recognition | None") -> tuple[str, str] | None:
+    return (person.portrait, person.reason) if person is not None and person.portrait is not None else None
+
+
+def use_of(request: ProductionRequest, languages: Sequence[str]) -> "Use":
+    """What the portraits of a production are wanted for."""
+    from catalog.rights import Use
+
+    return Use(request.purpose, request.region, tuple(languages))
+
+
+def _cast_speaker(
+    session: "Session", speaker: str, portrait_id: int, score: float, reason: str, use: "Use"
+) -> CastSpeaker:
+    from catalog.rights import holding_consents
     from catalog.tables import Portrait, now
 
     portrait = session.get_one(Portrait, portrait_id)
     require_picture(portrait, workspace.store())
-    at = now()
     consents = tuple(
         {
             "id": consent.id,
@@ -124,13 +162,14 @@ def _cast_speaker(session: "Session", speaker: str, portrait_id: int, score: flo
             "subject": consent.subject,
             "scope": consent.scope,
             "document_uri": consent.document_uri,
+            "document_sha256": consent.document_sha256,
+            "purposes": consent.purposes,
+            "regions": consent.regions,
+            "languages": consent.languages,
             "valid_from": consent.valid_from.isoformat(),
             "valid_until": consent.valid_until.isoformat() if consent.valid_until else None,
         }
-        for consent in portrait.consents
-        if consent.valid_from <= at
-        and (consent.valid_until is None or consent.valid_until > at)
-        and (consent.revoked_at is None or consent.revoked_at > at)
+        for consent in holding_consents(session, portrait.id, now(), use)
     )
     return CastSpeaker(
         speaker=speaker,

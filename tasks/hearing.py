@@ -33,6 +33,7 @@ from tasks.sources import Source
 from tasks.speeds import record_speed
 
 if TYPE_CHECKING:
+    from catalog.shows import VoicePrint
     from models.speech.protocols import Sound, SpeakerTurn
 
 STAGE = "Listen to the recording"
@@ -46,6 +47,8 @@ SHORT_TURN_GAP = 1.0
 LONGEST_TURN = 20.0
 """Longer turns are cut at pauses, so that they can be rendered in parallel."""
 _CUT_AFTER = 8.0
+PRINT_WINDOW, SHORTEST_PRINT, LONGEST_PRINT = 1.6, 3.0, 60.0
+"""Seconds: what a voice embedding looks at, and how much of a speaker must and may be heard for a voice print."""
 _FAR = 1.5
 """Words that are further than this from every turn, in seconds, are left out: nobody was heard there."""
 _WRONG_SPEAKER = 0.75
@@ -170,6 +173,50 @@ def _hear(
     with store.writing(_key(source, request, fps)) as path:
         path.write_text(json.dumps(asdict(heard), ensure_ascii=False))
     return replace(heard, now=tuple(now))
+
+
+def voice_prints(source: Source, heard: Heard) -> "dict[str, VoicePrint]":
+    """How each speaker of a recording sounds, by name, from up to a minute of their longest turns.
+
+    Speakers of whom less than `SHORTEST_PRINT` was heard are left out. Kept in the artifact store.
+    """
+    from catalog.shows import VoicePrint
+
+    store = workspace.store()
+    turns: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for turn, key in zip(heard.performance.dialogue.turns, heard.performance.audio, strict=True):
+        turns[turn.speaker].append(((turn.end or 0.0) - (turn.start or 0.0), key))
+    digest = hashlib.sha256(json.dumps(turns, sort_keys=True).encode()).hexdigest()
+    place = f"heard/{digest}.voices.json"
+    if store.has(place):
+        return {
+            name: VoicePrint(tuple(e), model, s)
+            for name, (e, model, s) in json.loads(store.fetch(place).read_text()).items()
+        }
+    from media.audio import read_audio
+    from models.speech.voice_embedding import embed
+
+    prints = {}
+    for speaker, own in turns.items():
+        pieces, seconds = [], 0.0
+        for length, key in sorted(own, reverse=True):
+            if seconds >= LONGEST_PRINT or length < PRINT_WINDOW:
+                break
+            # A turn's sound is padded to whole frames.
+            pieces.append(read_audio(store.fetch(key), RATE)[: round(length * RATE)])
+            seconds += length
+        if seconds < SHORTEST_PRINT:
+            continue
+        samples = np.concatenate(pieces)[: round(LONGEST_PRINT * RATE)]
+        starts = np.arange(0.0, len(samples) / RATE - PRINT_WINDOW, PRINT_WINDOW / 2)
+        mean = embed(samples, [(start, start + PRINT_WINDOW) for start in starts]).mean(axis=0)
+        mean /= np.linalg.norm(mean)
+        prints[speaker] = VoicePrint(
+            tuple(round(float(value), 6) for value in mean), "dvector", round(len(samples) / RATE, 2)
+        )
+    with store.writing(place) as path:
+        path.write_text(json.dumps({name: (one.embedding, one.model, one.seconds) for name, one in prints.items()}))
+    return prints
 
 
 def merged(turns: "Iterable[SpeakerTurn]") -> "list[SpeakerTurn]":

@@ -3,11 +3,14 @@
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from media.atomic import whole_file
 from media.errors import InputError, RightsError
 from media.store import ArtifactStore
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 PORTRAIT_SIZE = 512
 """Side of the starter portraits in pixels: more than renderers use, so that a better one needs no new portraits."""
+THUMBNAIL_SIDE = 192
+"""Longer side of a thumbnail in pixels."""
 STARTER_LICENCE = "Apache-2.0"
 STARTER_SOURCE = "drawn by Portrayal (models/avatars)"
 
@@ -75,9 +80,64 @@ def require_picture(portrait: "Portrait", store: ArtifactStore) -> None:
     )
 
 
+def thumbnail_key(content_sha256: str) -> str:
+    """Artifact key of a portrait's thumbnail, a WebP of at most 192 x 192 pixels."""
+    return f"thumbnails/{content_sha256}.webp"
+
+
+def store_thumbnail(store: ArtifactStore, content_sha256: str, picture: bytes) -> None:
+    """Make the thumbnail of a picture, whatever is there."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    with store.writing(thumbnail_key(content_sha256)) as path:
+        small.save(path, "WEBP", quality=85)
+
+
+def require_thumbnail(portrait: "Portrait", store: ArtifactStore) -> str:
+    """Artifact key of a portrait's thumbnail, which is made if it is not there.
+
+    Raises:
+        InputError: the portrait's picture is not in this store.
+    """
+    key = thumbnail_key(portrait.content_sha256)
+    if not store.has(key):
+        require_picture(portrait, store)
+        store_thumbnail(store, portrait.content_sha256, store.fetch(portrait.image_key).read_bytes())
+    return key
+
+
+def draw_sheet(portraits: "Sequence[Portrait]", store: ArtifactStore, path: Path, columns: int = 6) -> None:
+    """Write the thumbnails of portraits with their slugs to a PNG, in their order.
+
+    Raises:
+        InputError: there are none, a picture is missing, or the file cannot be written.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    if not portraits:
+        raise InputError(f"{path}: no portrait was found, so there is nothing to draw; ask for less.")
+    band, gap = 20, 6
+    columns = min(columns, len(portraits))
+    wide, high = THUMBNAIL_SIDE + gap, THUMBNAIL_SIDE + band + gap
+    sheet = Image.new("RGB", (columns * wide + gap, -(-len(portraits) // columns) * high + gap), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for place, portrait in enumerate(portraits):
+        left, top = gap + place % columns * wide, gap + place // columns * high
+        with Image.open(store.fetch(require_thumbnail(portrait, store))) as small:
+            sheet.paste(small, (left + (THUMBNAIL_SIDE - small.width) // 2, top + (THUMBNAIL_SIDE - small.height) // 2))
+        shown = portrait.slug if len(portrait.slug) <= 30 else portrait.slug[:29] + "…"
+        draw.text((left, top + THUMBNAIL_SIDE + 3), shown, fill="black", font=font)
+    with whole_file(path) as part:
+        sheet.save(part, "PNG", optimize=True)
+
+
 def check_portraits(days: int = 30) -> list[PortraitProblem]:
     """What is wrong with portraits that are not retired, and which consents end within `days`."""
-    from catalog.portraits import list_portraits, require_rights
+    from catalog.portraits import list_portraits
+    from catalog.rights import require_rights
     from catalog.session import session_factory
     from catalog.tables import now
     from tasks import workspace
@@ -108,7 +168,10 @@ def check_portraits(days: int = 30) -> list[PortraitProblem]:
 
 
 def _starter_facts(presenter: "Presenter", store: ArtifactStore) -> "PortraitFacts":
+    from PIL import Image
+
     from catalog.portraits import NO_REAL_PERSON, PortraitFacts
+    from media.likeness import perceptual_hash
     from models.avatars.drawing import face_region
 
     png = _starter_png(presenter)
@@ -138,6 +201,7 @@ def _starter_facts(presenter: "Presenter", store: ArtifactStore) -> "PortraitFac
         source=STARTER_SOURCE,
         attributes=attributes,
         consent=NO_REAL_PERSON,
+        perceptual_hash=perceptual_hash(Image.open(io.BytesIO(png))),
         **columns,
     )
 

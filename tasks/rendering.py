@@ -58,6 +58,11 @@ class RenderJob:
     """For people: `turn 3 (Ann) in es`."""
     portrait: str
     """Slug, for the question whether it may be used."""
+    purpose: str | None = None
+    """What it is used for; with region and language, part of that question."""
+    region: str | None = None
+    language: str | None = None
+    """None for an idle clip, which speaks none."""
 
 
 def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | still.StillInfo | draft.DraftInfo":
@@ -256,16 +261,18 @@ def renderers(count: int) -> Iterator[Renderers]:
 
 
 def require_rights(job: RenderJob) -> None:
-    """Do nothing when the segment's portrait may be used now.
+    """Do nothing when the segment's portrait may be used now, for what it is wanted for.
 
     Raises:
         RightsError: it may not, and why.
     """
-    from catalog import portraits
+    from catalog import portraits, rights
     from catalog.session import session_factory
 
+    use = rights.Use(job.purpose, job.region, () if job.language is None else (job.language,))
+
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        portraits.require_rights(session, portraits.find_portrait(session, job.portrait))
+        rights.require_rights(session, portraits.find_portrait(session, job.portrait), use=use)
 
 
 def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Clip:

@@ -1,9 +1,10 @@
 """What is wanted of one source: the parameters of the `produce` flow, and the form that Prefect's UI makes of them."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from media.dialogue import language_tag
 from media.errors import InputError
@@ -102,7 +103,27 @@ class ProductionRequest(BaseModel):
         default=None, title="Lexicon", description="File with how names and terms are pronounced (.yaml, .csv)"
     )
     show: str = Field(
-        default="", title="Show", description="Speakers of the same name keep their voice in all episodes of a show"
+        default="",
+        title="Show",
+        description="Speakers of the same name or voice keep portrait and voice in all episodes",
+    )
+    style: str | None = Field(
+        default=None, title="Style", description="Of the portraits, such as photo, if there are any"
+    )
+    tags: list[str] = Field(
+        default_factory=list, title="Tags", description="Of the portraits, such as a brand's, if there are any"
+    )
+    exclude: list[str] = Field(
+        default_factory=list, title="Not these", description="Portraits (slugs) that nobody shall have"
+    )
+    purpose: str | None = Field(
+        default=None,
+        title="Purpose",
+        description="What the videos are for, such as advertising: portraits whose consent or licence does not cover it "
+        "are not used",
+    )
+    region: str | None = Field(
+        default=None, title="Region", description="Where they are shown, as a country code; default: everywhere"
     )
     engines: dict[str, str] = Field(
         default_factory=dict,
@@ -150,6 +171,30 @@ class ProductionRequest(BaseModel):
         if name is not None and (not name.strip() or Path(name).name != name or name.startswith(".")):
             raise ValueError(f"'{name}' cannot be a file name; use letters, digits and hyphens")
         return name
+
+    @field_validator("tags")
+    @classmethod
+    def _words(cls, tags: list[str]) -> list[str]:
+        tags = list(dict.fromkeys(tag.strip().lower() for tag in tags))
+        for tag in tags:
+            if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", tag):
+                raise ValueError(f"'{tag}' must be words joined by dashes")
+        return tags
+
+    @field_validator("purpose", "region")
+    @classmethod
+    def _use(cls, word: str | None, info: ValidationInfo) -> str | None:
+        if word is None:
+            return None
+        if info.field_name == "purpose":
+            word = word.strip().lower()
+            if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", word):
+                raise ValueError(f"'{word}' must be words joined by dashes, such as advertising or in-house")
+            return word
+        word = word.strip().upper()
+        if not re.fullmatch(r"[A-Z]{2}|[0-9]{3}", word):
+            raise ValueError(f"'{word}' must be a country code such as DE or US, or a number such as 150")
+        return word
 
     @property
     def draft(self) -> bool:

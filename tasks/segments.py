@@ -68,6 +68,9 @@ def plan_segments(
             fps=fps,
             label=f"turn {index + 1} ({turn.speaker}) in {performance.language}",
             portrait=person.portrait,
+            purpose=request.purpose,
+            region=request.region,
+            language=performance.language,
         )
         planned.append(PlannedSegment(job, performance.language, index, turn.speaker))
     seconds = IDLE_SECONDS if listeners else PAUSE_SECONDS
@@ -118,6 +121,8 @@ def _idle_segments(
                 fps=fps,
                 label=f"idle clip of {speaker}",
                 portrait=person.portrait,
+                purpose=request.purpose,
+                region=request.region,
             ),
             language=None,
             turn=None,

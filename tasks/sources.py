@@ -182,9 +182,11 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
         wishes |= named_cast(request, source.script.source.speakers)
     if not wishes:
         return
-    from catalog.portraits import find_portrait, require_rights
+    from catalog.portraits import find_portrait
+    from catalog.rights import Use, require_rights
     from catalog.session import session_factory
 
+    use = Use(request.purpose, request.region, source.languages)
     owners: dict[str, str] = {}
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
         for speaker, slug in wishes.items():
@@ -194,7 +196,7 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
                 )
             owners[slug] = speaker
             try:
-                require_rights(session, find_portrait(session, slug))
+                require_rights(session, find_portrait(session, slug), use=use)
             except PortrayalError as error:
                 raise type(error)(f"{speaker}: {error}") from None
 

@@ -344,11 +344,18 @@ def _cloned(store: ArtifactStore, recording: Path) -> "Voice":
 def _recorded_voices(
     production_id: str, language: str, speakers: Sequence[str], show: str
 ) -> Iterator[dict[str, dict[str, Any]]]:
-    """By speaker: the voices of this language, of the production's other languages, and of the show's last episodes."""
-    from sqlalchemy import select
+    """By speaker: the voices of this language, of the production's other languages, and of the show's last episodes.
+
+    Who is known in the show (see `catalog.shows`) has the voice of that person's last episode, whatever they were called
+    there; everybody else that of the same name.
+    """
+    from sqlalchemy import and_, select
+    from sqlalchemy.orm import aliased
 
     from catalog.session import session_factory
-    from catalog.tables import Casting, Production
+    from catalog.tables import Casting, Production, ShowSpeaker
+
+    here, there = aliased(ShowSpeaker), aliased(ShowSpeaker)
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
         castings = session.scalars(
@@ -359,6 +366,18 @@ def _recorded_voices(
         ).all()
         own = {one.speaker: one.voice for one in castings if one.production_id == production_id}
         others = [(one.speaker, one.voice) for one in castings if one.production_id != production_id]
+        known = set(session.scalars(select(here.speaker).where(here.production_id == production_id)))
+        same_person = session.execute(
+            select(here.speaker, Casting.voice)
+            .join(there, and_(there.member_id == here.member_id, there.production_id != here.production_id))
+            .join(Casting, and_(Casting.production_id == there.production_id, Casting.speaker == there.speaker))
+            .join(Production, Production.id == Casting.production_id)
+            .where(here.production_id == production_id, here.speaker.in_(speakers))
+            .order_by(Production.updated_at.desc(), Production.id)
+        ).all()
+    if show:
+        others = [(speaker, voice) for speaker, voice in others if speaker not in known]
+        others += [(row.speaker, row.voice) for row in same_person]
     yield {speaker: voice[language] for speaker, voice in own.items() if language in voice}
     yield {speaker: next(iter(voice.values())) for speaker, voice in own.items() if voice}
     shown: dict[str, dict[str, Any]] = {}

@@ -68,9 +68,20 @@ def produce(session: Session, name: str = "talk", **changes: Any) -> Production:
 
 
 def empty(engine: Engine) -> None:
+    """Take everything out, also what the catalog itself never lets go of."""
     with engine.begin() as connection:
+        triggers = []
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        else:
+            found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+            triggers = [sql for _, sql in found]
+            for name, _ in found:
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
+        for sql in triggers:
+            connection.exec_driver_sql(sql)
 
 
 def url_of(engine: Engine) -> str:

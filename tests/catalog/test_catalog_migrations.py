@@ -5,14 +5,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sample_catalog import furnish, key_of
+from sample_catalog import facts, furnish, key_of
 from sqlalchemy import Engine, create_engine, func, inspect, select
 
-from catalog.casting import CastingRequest, cast_speakers
+from catalog.casting import CastingRequest, cast_speakers, list_castings
 from catalog.migrations import HEAD, VERSION_TABLE
+from catalog.portraits import ConsentFacts, add_consent, add_portrait, find_portrait, list_portraits
 from catalog.productions import record_segment, start_rendition
+from catalog.rights import Shown, record_appearances
 from catalog.session import _MIGRATIONS, current_revision, downgrade, open_catalog, session_factory, upgrade
-from catalog.tables import Base
+from catalog.tables import Base, Consent, Portrait, ShowMember, ShowSpeaker, now
 
 
 def revisions() -> list[str]:
@@ -28,6 +30,19 @@ def furnish_every_table(engine: Engine) -> None:
         cast_speakers(session, "talk", [CastingRequest("Ann"), CastingRequest("Bob")])
         rendition = start_rendition(session, "talk", "en")
         record_segment(session, rendition.id, turn_index=0, speaker="Ann", key=key_of("a"), state="planned")
+        shown = [Shown(one.speaker, one.portrait_slug) for one in list_castings(session, "talk")]
+        record_appearances(
+            session, shown, production_id="talk", language="en", video="talk.mp4", video_key="videos/1.mp4"
+        )
+        member = ShowMember(show="news", name="Ann", portrait_id=find_portrait(session, shown[0].portrait).id)
+        session.add(member)
+        session.flush()
+        session.add(
+            ShowSpeaker(
+                production_id="talk", speaker="Ann", member_id=member.id, how="new", embedding=[0.6, 0.8],
+                embedding_model="dvector", seconds=3.0,
+            )
+        )  # fmt: skip
 
 
 def rows(engine: Engine) -> dict[str, int]:
@@ -104,3 +119,31 @@ def test_a_migration_that_fails_midway_leaves_nothing_of_itself(
     assert inspect(bare).get_table_names() == []
     bare.dispose()
     open_catalog(empty_url).dispose()
+
+
+def test_every_revision_is_reached_from_every_other_with_its_data(empty_url: str) -> None:
+    """What both revisions know stays; what only the newer one knows is never taken for a wider permission."""
+    engine = open_catalog(empty_url)
+    furnish_every_table(engine)
+    with session_factory(engine).begin() as session:
+        for slug, limits in (
+            ("narrow", {"purposes": ["training"]}),
+            ("in-german", {"languages": ["de"]}),
+            ("wide", {}),
+        ):
+            portrait = add_portrait(session, facts(slug, consent=None))
+            add_consent(session, portrait, ConsentFacts(subject=slug, **limits))
+        add_portrait(session, facts("licensed", licence_regions=["DE"]))
+    before = rows(engine)
+    downgrade(engine, "0001")
+    upgrade(engine)
+    kept = {"portraits", "consents", "productions", "castings", "renditions", "segments"}
+    assert {name: count for name, count in rows(engine).items() if name in kept} == {
+        name: count for name, count in before.items() if name in kept
+    }
+    with session_factory(engine)() as session:
+        revoked = select(Portrait.slug).join(Consent).where(Consent.revoked_at.is_not(None)).order_by(Portrait.slug)
+        assert session.scalars(revoked).all() == ["in-german", "narrow"]
+        assert find_portrait(session, "licensed").retired_at is not None
+        assert "wide" in [one.slug for one in list_portraits(session, usable_at=now())]
+    engine.dispose()

@@ -16,11 +16,11 @@ from catalog.portraits import (
     add_portrait,
     find_portrait,
     list_portraits,
-    require_rights,
     retire,
     revoke_consent,
     seed,
 )
+from catalog.rights import require_rights
 from catalog.tables import Consent, Portrait, now
 from media.errors import InputError, RightsError
 

@@ -257,6 +257,39 @@ def test_a_consent_that_is_revoked_while_work_goes_on_stops_the_rendering(
         render(job)
 
 
+def test_a_consent_that_is_revoked_before_the_last_video_is_published_stops_that_one(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from catalog.portraits import find_portrait, revoke_consent
+    from catalog.session import session_factory
+    from tasks import assembling, workspace
+
+    record = assembling.record_speed  # called between putting a video together and publishing it
+    slug = {one["speaker"]: one["portrait"] for one in portrayal("catalog", "cast", script, "--json").json}["Bob"]
+    videos: list[str] = []
+
+    def revoke_before_the_second(*arguments: Any) -> None:
+        record(*arguments)
+        videos.append(str(arguments[0]))
+        if len(videos) == 2:
+            with session_factory(workspace.catalog()).begin() as session:
+                revoke_consent(session, find_portrait(session, slug).consents[0].id)
+
+    monkeypatch.setattr(assembling, "record_speed", revoke_before_the_second)
+    answer = portrayal("produce", script, "--out", tmp_path / "out", *STILL, "--lang", "en", "--lang", "es", "--json")
+    assert answer.code == 1
+    assert "talk.es.mp4 is not published" in answer.err and f"'{slug}'" in answer.err and "revoked" in answer.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.mp4")) == ["talk.en.mp4"]
+    outcome = {
+        one["language"]: one["status"]
+        for one in json.loads((tmp_path / "out/production.json").read_text())["renditions"]
+    }
+    assert outcome == {"en": "done", "es": "incomplete"}
+    shown = portrayal("catalog", "audit", slug, "--json").json
+    assert [(one["language"], one["speaker"], one["today"][:7]) for one in shown] == [("en", "Bob", "revoked")]
+    assert portrayal("catalog", "audit", slug, "--changes", "--json").json[0]["table"] == "consents"
+
+
 def test_a_person_reads_a_table_and_a_program_reads_json(
     produce: Callable[..., Any], portrayal: Callable[..., Any], script: Path, tmp_path: Path
 ) -> None:
