@@ -36,7 +36,9 @@ def fill(script: Script, values: Mapping[str, str], name: str) -> Script:
     missing = [one for one in blanks(script) if one not in values]
     if missing:
         listed = ", ".join("{" + one + "}" for one in missing)
-        raise InputError(f"{name} asks for {listed}, which the row does not give; add it, or write {{{{...}}}} for braces.")
+        raise InputError(
+            f"{name} asks for {listed}, which the row does not give; add it, or write {{{{...}}}} for braces."
+        )
 
     def filled(text: str) -> str:
         return _BLANK.sub(lambda found: values[found[1]] if found[1] else found[0][0], text)

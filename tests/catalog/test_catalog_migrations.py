@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 from sample_catalog import furnish, key_of
 from sqlalchemy import Engine, create_engine, func, inspect, select
 
+from catalog.campaigns import NewRow, open_campaign, queue
 from catalog.casting import CastingRequest, cast_speakers
 from catalog.migrations import HEAD, VERSION_TABLE
 from catalog.productions import record_segment, start_rendition
@@ -28,6 +29,8 @@ def furnish_every_table(engine: Engine) -> None:
         cast_speakers(session, "talk", [CastingRequest("Ann"), CastingRequest("Bob")])
         rendition = start_rendition(session, "talk", "en")
         record_segment(session, rendition.id, turn_index=0, speaker="Ann", key=key_of("a"), state="planned")
+        campaign = open_campaign(session, "spring", webhook_url="https://example.org/hook")
+        queue(session, campaign, [NewRow("a", 1, key_of("a"), {"source": "talk.txt"}, "out")])
 
 
 def rows(engine: Engine) -> dict[str, int]:

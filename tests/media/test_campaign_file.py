@@ -112,10 +112,14 @@ def test_values_fill_blanks_and_change_nothing_else() -> None:
 
 
 cells = st.one_of(
-    st.sampled_from(["talk.txt", "../secret.txt", "en", "spotlight", "1", "Ann=olga", "", "=1+1", "2030-01-01", "\x00"]),
+    st.sampled_from(
+        ["talk.txt", "../secret.txt", "en", "spotlight", "1", "Ann=olga", "", "=1+1", "2030-01-01", "\x00"]
+    ),
     st.text(max_size=12),
 )
-names = st.sampled_from(["request_id", "source", "languages", "cast", "deadline", "priority", "var.x", "variables", "nope"])
+names = st.sampled_from(
+    ["request_id", "source", "languages", "cast", "deadline", "priority", "var.x", "variables", "nope"]
+)
 tables = st.lists(st.lists(cells, min_size=1, max_size=4), max_size=4).map(
     lambda rows: "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
 )
