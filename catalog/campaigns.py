@@ -222,6 +222,13 @@ def note_production(session: Session, mine: Claim, production_id: str) -> None:
     session.execute(update(CampaignRow).where(_held(mine)).values(production_id=production_id))
 
 
+def note_published(session: Session, production_id: str, before: str, after: str) -> None:
+    """Note that a production's videos were moved from one folder to another."""
+    for one in session.scalars(select(Rendition).where(Rendition.production_id == production_id)):
+        if one.video_path is not None and one.video_path.startswith(before.rstrip("/") + "/"):
+            one.video_path = after.rstrip("/") + one.video_path.removeprefix(before.rstrip("/"))
+
+
 def finish(session: Session, mine: Claim, outcome: Outcome) -> bool:
     """Record how work on a row ended. False, and nothing is recorded: it is not this runner's any more."""
     row = session.scalar(select(CampaignRow).where(_held(mine)).with_for_update())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows import cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
+from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
 from media.errors import InputError, PortrayalError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_campaign.app, name="campaign")
 app.add_typer(cli_captions.app, name="captions")
 app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_diarization.app, name="diarization")

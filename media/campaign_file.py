@@ -370,7 +370,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "captions": _one_of("burn", "sidecar", "both", "none"),
     "timeline": _one_of("elastic", "locked"),
     "cast": _cast,
-    "name": _string,
     "show": _string,
     "transcript": _string,
     "glossary": _string,
