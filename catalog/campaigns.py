@@ -119,6 +119,12 @@ def queued_before(session: Session, name: str) -> dict[str, str]:
     return dict(session.execute(query).tuples().all())
 
 
+def requests_before(session: Session, name: str) -> list[dict[str, Any]]:
+    """What the rows of a campaign ask for, the first queued last."""
+    query = select(CampaignRow.request).join(Campaign).where(Campaign.name == name).order_by(CampaignRow.id.desc())
+    return list(session.scalars(query))
+
+
 def queue(session: Session, campaign: Campaign, rows: Sequence[NewRow]) -> int:
     """Add rows to a campaign, all in this transaction; those that are in it already are left alone. Returns how many are new.
 

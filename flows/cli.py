@@ -301,17 +301,36 @@ def plan(
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(help="Only the production of this name.")] = None,
+    format_: Annotated[
+        Literal["table", "csv", "json", "html"] | None,
+        typer.Option(
+            "--format", help="Figures as tables, one of them as CSV, all as JSON, or one HTML page with plots."
+        ),
+    ] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this one: campaign_progress, cost_per_minute, cache_hits, failures, portrait_usage, "
+            "expiring_consents or productions."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: stdout.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the productions of this catalog and their renditions."""
+    """Show the productions of this catalog and their renditions, or with --format its figures, too."""
+    from flows import report as reports
     from flows.console import print_json
-    from flows.report import print_productions, productions
 
-    rows = productions(name)
-    if json:
-        print_json(rows)
-    else:
-        print_productions(rows)
+    if format_ is None and figure is None and out is None:
+        rows = reports.productions(name)
+        if json:
+            print_json(rows)
+        else:
+            reports.print_productions(rows)
+        return
+    if json and format_ not in (None, "json"):
+        raise InputError(f"--json and --format {format_}: give one of them.")
+    reports.write_figures(reports.productions(name), "json" if json else format_ or "table", figure, out)
 
 
 @app.command()

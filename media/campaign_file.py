@@ -48,8 +48,10 @@ class Problem:
 class CampaignFileError(InputError):
     """A file from which nothing is queued, and everything that is wrong with it."""
 
-    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, file: str, problems: Sequence[Problem], rows: "Sequence[CampaignRow]" = ()) -> None:
         self.problems = tuple(sorted(problems, key=lambda one: one.row))
+        self.rows = tuple(rows)
+        """Those that could be read, to be looked at further: whoever corrects the file wants to hear everything at once."""
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         shown = "; ".join(map(str, self.problems[:5])) + ("; ..." if len(problems) > 5 else "")
         super().__init__(f"{file}: {count}, so nothing is queued: {shown.rstrip('.')}.")
@@ -111,7 +113,7 @@ def parse_campaign(text: str, table: bool, path: Path, roots: Sequence[Path] = (
         if earlier != row.number:
             problems.append(Problem(row.number, "request_id", f"'{row.request_id}' is also row {earlier}'s"))
     if problems:
-        raise CampaignFileError(str(path), problems)
+        raise CampaignFileError(str(path), problems, rows)
     return tuple(rows)
 
 

@@ -101,14 +101,6 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
-    """A source that rows have in common, as `produce` reads it, and who is shown in all of them."""
-
-    source: Source
-    cast: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Piece:
     """Something to be rendered; the same piece is the same clip."""
 
@@ -130,10 +122,10 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
     if options.webhook_url is not None:
         require_secret(settings)
         webhooks.check_url(options.webhook_url, allow_private=settings.webhook_allow_private)
-    rows = read_campaign(path, options.roots)
     check_out(options.out)
+    rows, problems = _read(path, options)
     engine = workspace.catalog()
-    new, estimate = _prepare(rows, path, options)
+    new, estimate = _prepare(rows, path, options, problems)
     with session_factory(engine, read_only=True).begin() as session:
         there = queued_before(session, options.name)
     changed = [
@@ -169,7 +161,17 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
 _NOTHING = Estimate(0.0, 0.0, 0.0, 0.0)
 
 
-def _prepare(rows: Sequence[CampaignRow], path: Path, options: CampaignOptions) -> "tuple[list[NewRow], Estimate]":
+def _read(path: Path, options: CampaignOptions) -> tuple[Sequence[CampaignRow], Sequence[Problem]]:
+    """The rows that can be read, and what is wrong with the others."""
+    try:
+        return read_campaign(path, options.roots), ()
+    except CampaignFileError as error:
+        return error.rows, error.problems
+
+
+def _prepare(
+    rows: Sequence[CampaignRow], path: Path, options: CampaignOptions, found_before: Sequence[Problem] = ()
+) -> "tuple[list[NewRow], Estimate]":
     """Rows as they are queued, and what they cost together.
 
     Raises:
@@ -177,8 +179,9 @@ def _prepare(rows: Sequence[CampaignRow], path: Path, options: CampaignOptions) 
     """
     from catalog.campaigns import NewRow
 
-    problems: list[Problem] = []
-    checked: dict[str, _Checked | PortrayalError] = {}
+    problems: list[Problem] = list(found_before)
+    checked: dict[str, Source | PortrayalError] = {}
+    casts = _casts_before(options.name)
     seen: set[tuple[object, ...]] = set()
     new: list[NewRow] = []
     ids: dict[str, int] = {}
@@ -189,23 +192,24 @@ def _prepare(rows: Sequence[CampaignRow], path: Path, options: CampaignOptions) 
             memory = json.dumps(base.model_dump(mode="json", exclude={"name"}), sort_keys=True)
             if memory not in checked:
                 checked[memory] = _check(base)
-            found = checked[memory]
-            if isinstance(found, PortrayalError):
-                raise found
-            script = _filled(found.source, row)
+            source = checked[memory]
+            if isinstance(source, PortrayalError):
+                raise source
+            cast = _cast(base, source, casts)
+            script = _filled(source, row)
         except PortrayalError as error:
-            problems.append(Problem(row.number, _column_of(error), str(error).rstrip(".")))
+            problems.append(Problem(row.number, _column_of(error, row), str(error).rstrip(".")))
             continue
         text = None if script is None else write_script(script, "yaml")
-        digest = _digest(base, found.source, text, options.out)
+        digest = _digest(base, source, text, options.out)
         request_id = row.request_id or f"{row.source.stem[:60].lstrip('.') or 'row'}-{digest[:10]}"
         earlier = ids.setdefault(request_id.casefold(), row.number)
         if earlier != row.number:
             what = f"it asks for the same as row {earlier}; give both a request_id if that is meant"
             problems.append(Problem(row.number, "request_id", what))
             continue
-        request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | dict(found.cast)})
-        pieces, seconds = _pieces(request, found.source, script)
+        request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
+        pieces, seconds = _pieces(request, source, script)
         cost = _work_seconds(request, [one for one in pieces if one.key not in seen])
         shared += _work_seconds(request, [one for one in pieces if one.key in seen])
         seen |= {one.key for one in pieces}
@@ -242,31 +246,59 @@ def _request(row: CampaignRow, options: CampaignOptions) -> ProductionRequest:
         raise InputError(f"--{column}: {first['msg'].removeprefix('Value error, ')}.") from None
 
 
-def _check(request: ProductionRequest) -> _Checked | PortrayalError:
-    """What `produce` would read; whoever is cast for one row is cast for all rows of the same source."""
+def _check(request: ProductionRequest) -> Source | PortrayalError:
+    """What `produce` would read, or why it would not."""
     if request.draft:
         return InputError("--engine render=draft: drafts are not published; use `portrayal produce --draft`.")
     try:
-        source = read_source(request)
-        if source.script is None:
-            return _Checked(source, {})
-        cast = casting.cast_portraits(request, source, source.dialogue, keep=False)
-        return _Checked(source, {one.speaker: one.portrait for one in cast})
+        return read_source(request)
     except PortrayalError as error:
         return error
+
+
+def _cast(request: ProductionRequest, source: Source, casts: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Who is shown for whom in a script: the same in all rows of the campaign, so that they share clips.
+
+    Args:
+        casts: by source, of rows without wishes of their own; what is decided now is added.
+
+    Raises:
+        InputError, RightsError: a wish cannot be met.
+    """
+    if source.script is None:
+        return {}
+    if not request.cast and (known := casts.get(request.source)):
+        if not isinstance(_check(request.model_copy(update={"cast": known})), PortrayalError):
+            return known
+        del casts[request.source]
+    cast = {one.speaker: one.portrait for one in casting.cast_portraits(request, source, source.dialogue, keep=False)}
+    if not request.cast:
+        casts[request.source] = cast
+    return cast
+
+
+def _casts_before(name: str) -> dict[str, dict[str, str]]:
+    """Casts by source of what a campaign holds already."""
+    from catalog.campaigns import requests_before
+    from catalog.session import session_factory
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        return {one["source"]: one["cast"] for one in requests_before(session, name) if one["cast"]}
 
 
 _COLUMNS = {"--lang": "languages", "--source-lang": "source_language"}
 _ROW_OPTIONS = ("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions")
 
 
-def _column_of(error: PortrayalError) -> str:
+def _column_of(error: PortrayalError, row: CampaignRow) -> str:
     """The column that an error is about: errors name the option that `produce` has for it."""
     option = str(error).split(" ", 1)[0].rstrip(":")
     if option in _COLUMNS:
         return _COLUMNS[option]
     if option in _ROW_OPTIONS:
         return option.removeprefix("--")
+    if option in row.options.get("cast", {}):
+        return "cast"
     if " asks for {" in str(error):
         return "variables"
     return "" if option.startswith("--") else "source"
@@ -426,7 +458,7 @@ def publish(session: "Session", production_id: str, out: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.name.endswith("production.json"):
                 record = json.loads(path.read_text(encoding="utf-8"))
-                write_record(target, _moved(record, f"{staged}{os.sep}", f"{final}{os.sep}"))
+                write_record(target, _moved(record, str(staged), str(final)))
                 path.unlink()
             else:
                 os.replace(path, target)
@@ -445,7 +477,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _moved(value: Any, before: str, after: str) -> Any:
     if isinstance(value, str):
-        return after + value.removeprefix(before) if value.startswith(before) else value
+        inside = value == before or value.startswith(before + os.sep)
+        return after + value.removeprefix(before) if inside else value
     if isinstance(value, list):
         return [_moved(one, before, after) for one in value]
     if isinstance(value, dict):
