@@ -205,8 +205,9 @@ def _prepare(
         request_id = row.request_id or f"{row.source.stem[:60].lstrip('.') or 'row'}-{digest[:10]}"
         earlier = ids.setdefault(request_id.casefold(), row.number)
         if earlier != row.number:
-            what = f"it asks for the same as row {earlier}; give both a request_id if that is meant"
-            problems.append(Problem(row.number, "request_id", what))
+            if row.request_id is None:  # the others are found when the file is read
+                what = f"it asks for the same as row {earlier}; give both a request_id if that is meant"
+                problems.append(Problem(row.number, "request_id", what))
             continue
         request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
         pieces, seconds = _pieces(request, source, script)

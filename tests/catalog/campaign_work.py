@@ -1,6 +1,5 @@
 """What the processes of the campaign tests do. In a module of its own, so that they can import it by name."""
 
-import time
 from pathlib import Path
 
 from sample_catalog import key_of
@@ -34,15 +33,3 @@ def queue_and_drain(number: int, url: str, folder: str) -> tuple[int, int]:
     drained = drain(engine, work, runner=f"runner {number}", poll_seconds=0.3)
     engine.dispose()
     return added, drained.worked_on
-
-
-def work_forever(url: str, folder: str, seconds: float, lease_seconds: float) -> None:
-    """A runner that takes its time; started as a program, to be killed."""
-    engine = open_catalog(url)
-
-    def work(held: Held) -> Outcome:
-        time.sleep(seconds)
-        (Path(folder) / held.claim.request_id).touch()
-        return Outcome("done", seconds_of_video=1.0)
-
-    drain(engine, work, lease_seconds=lease_seconds, poll_seconds=0.1)
