@@ -86,6 +86,8 @@ def watch(name: str | None) -> None:
 
 
 def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]], int]:
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
     if name is None:
         found = progress()
         columns = ("Campaign", "State", "Done", "Running", "Queued", "Waiting", "Wrong", "GPU-minutes", "Budget", "Due")

@@ -377,7 +377,7 @@ def _work_seconds(request: ProductionRequest, pieces: Sequence[_Piece]) -> float
 def seconds_per_character(language: str) -> float:
     """Seconds of video for a character of a script, as measured here; until then, as people usually speak."""
     base = base_language(language)
-    return seconds_per_unit(f"speech {base}", SECONDS_PER_CHARACTER.get(base, DEFAULT_SECONDS_PER_CHARACTER))
+    return seconds_per_unit(f"speech {base}", SECONDS_PER_CHARACTER.get(base or "", DEFAULT_SECONDS_PER_CHARACTER))
 
 
 def record_speech(script: Script, seconds: Mapping[str, float]) -> None:
