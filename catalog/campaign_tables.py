@@ -90,7 +90,7 @@ class CampaignRow(Base):
     seconds_of_video: Mapped[float | None]
     """Length of the finished videos together."""
     cause: Mapped[str | None]
-    """Kind of failure: input, rights, engine, rendering, runner lost, unexpected."""
+    """Kind of failure: input, rights, engine, translation, rendering, runner lost, unexpected."""
     error: Mapped[str | None]
 
     campaign: Mapped[Campaign] = relationship()

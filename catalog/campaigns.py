@@ -22,7 +22,7 @@ from media.errors import InputError
 MOST_LOST = 3
 """A row that so many runners in a row died with is failed, so that it does not end the next one, too."""
 RETRIED = ("incomplete", "failed")
-CAUSES = ("input", "rights", "engine", "rendering", "runner lost", "unexpected")
+CAUSES = ("input", "rights", "engine", "translation", "rendering", "runner lost", "unexpected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +248,16 @@ def finish(session: Session, mine: Claim, outcome: Outcome) -> bool:
     _settle_work(session, row)
     at = _clock(session)
     _move(session, row.campaign, row, outcome.state, at, mine.runner, outcome.error, cause=outcome.cause)
+    return True
+
+
+def release(session: Session, mine: Claim) -> bool:
+    """Put a row back into the queue at once: its runner is stopped. False: it is not this runner's any more."""
+    row = session.scalar(select(CampaignRow).where(_held(mine)).with_for_update())
+    if row is None:
+        return False
+    _settle_work(session, row)
+    _move(session, row.campaign, row, "queued", _clock(session), mine.runner, "its runner was stopped")
     return True
 
 

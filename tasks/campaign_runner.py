@@ -116,8 +116,13 @@ def drain(
             continue
         times.append(time.perf_counter() - began)
         on_row(claim, "running")
-        with _renewing(engine, Held(claim), lease_seconds) as held:
-            outcome = _outcome(work, held)
+        try:
+            with _renewing(engine, Held(claim), lease_seconds) as held:
+                outcome = _outcome(work, held)
+        except BaseException:  # stopped by a person: others need not wait for the lease to end
+            with sessions.begin() as session:
+                campaigns.release(session, claim)
+            raise
         with sessions.begin() as session:
             recorded = outcome is not None and campaigns.finish(session, claim, outcome)
         worked_on += 1
@@ -148,7 +153,13 @@ def _outcome(work: Work, held: Held) -> Outcome | None:
 
 def cause_of(error: PortrayalError) -> str:
     """What kind of failure an error is, for figures."""
-    kinds = {InputError: "input", RightsError: "rights", MissingEngineError: "engine", RenderError: "rendering"}
+    kinds = {
+        InputError: "input",
+        RightsError: "rights",
+        MissingEngineError: "engine",
+        TranslationError: "translation",
+        RenderError: "rendering",
+    }
     return next((cause for kind, cause in kinds.items() if isinstance(error, kind)), "unexpected")
 
 

@@ -184,6 +184,18 @@ def test_what_goes_wrong_in_one_row_does_not_end_the_runner(engine: Engine, sess
     assert rows == [("rendering", "incomplete", 1), ("unexpected", "failed", 1)]
 
 
+def test_a_runner_that_is_stopped_puts_its_row_back_at_once(engine: Engine, session: Session) -> None:
+    campaign = queued(session, *new_rows(1))
+
+    def work(held: Held) -> Outcome:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drain(engine, work)
+    (row,) = campaigns.rows_of(session, campaign)
+    assert (row.state, row.lost, row.runner) == ("queued", 0, None)
+
+
 def test_the_database_itself_refuses_what_must_not_be(session: Session) -> None:
     queued(session)
     for wrong in ("state = 'lost'", "state = 'running'", "state = 'failed'", "runner = 'me'", "digest = 'short'"):
