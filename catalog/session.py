@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+import catalog.campaign_tables  # noqa: F401  so that every table is known wherever the catalog is opened
 from catalog.migrations import HEAD, VERSION_TABLE
 from catalog.tables import Base
 from media.errors import InputError

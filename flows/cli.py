@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows import cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
+from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
 from flows.cli_request import Engines, JsonOption, pairs, request_of, takes
-from media.errors import PortrayalError
+from media.errors import InputError, PortrayalError
 
 if TYPE_CHECKING:
     from tasks.request import ProductionRequest
@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_campaign.app, name="campaign")
 app.add_typer(cli_captions.app, name="captions")
 app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_diarization.app, name="diarization")
@@ -131,17 +132,36 @@ def plan(request: "ProductionRequest", json: JsonOption = False) -> None:
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(help="Only the production of this name.")] = None,
+    format_: Annotated[
+        Literal["table", "csv", "json", "html"] | None,
+        typer.Option(
+            "--format", help="Figures as tables, one of them as CSV, all as JSON, or one HTML page with plots."
+        ),
+    ] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this one: campaign_progress, cost_per_minute, cache_hits, failures, portrait_usage, "
+            "expiring_consents or productions."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: stdout.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the productions of this catalog and their renditions."""
+    """Show the productions of this catalog and their renditions, or with --format its figures, too."""
+    from flows import report as reports
     from flows.console import print_json
-    from flows.report import print_productions, productions
 
-    rows = productions(name)
-    if json:
-        print_json(rows)
-    else:
-        print_productions(rows)
+    if format_ is None and figure is None and out is None:
+        rows = reports.productions(name)
+        if json:
+            print_json(rows)
+        else:
+            reports.print_productions(rows)
+        return
+    if json and format_ not in (None, "json"):
+        raise InputError(f"--json and --format {format_}: give one of them.")
+    reports.write_figures(reports.productions(name), "json" if json else format_ or "table", figure, out)
 
 
 @app.command()

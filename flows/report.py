@@ -1,9 +1,11 @@
-"""What was made, as tables: one run of `produce`, or everything that is in the catalog."""
+"""What was made and what it cost, as tables: one run of `produce`, or everything that is in the catalog."""
 
 from pathlib import Path
 from typing import Any
 
 from flows.console import print_table, stdout_console
+from media.atomic import whole_file
+from media.errors import InputError
 from tasks import workspace
 from tasks.bookkeeping import Production
 
@@ -77,6 +79,49 @@ def print_productions(rows: list[dict[str, Any]]) -> None:
             for one in row["renditions"]
         ],
     )
+
+
+def write_figures(found: list[dict[str, Any]], format_: str, figure: str | None, out: Path | None) -> None:
+    """Print the figures of the catalog, or write them to a file.
+
+    Args:
+        found: what `productions` found.
+        format_: table, csv (of one figure), json or html.
+        figure: only this one.
+
+    Raises:
+        InputError: there is no such figure, or the file cannot be written.
+    """
+    from flows import report_files
+
+    tables = report_files.figures() | {"productions": report_files.flat(found)}
+    if figure is not None:
+        if figure not in tables:
+            raise InputError(f"--figure {figure}: there is none of this name; there are {', '.join(tables)}.")
+        tables = {figure: tables[figure]}
+    if format_ == "csv" and len(tables) > 1:
+        raise InputError(f"--format csv: a CSV file holds one table; give --figure with one of {', '.join(tables)}.")
+    if format_ == "table":
+        if out is not None:
+            raise InputError(f"--out {out}: a table is printed; give --format csv, json or html.")
+        for name, rows in tables.items():
+            columns = tuple(rows[0]) if rows else ("nothing yet",)
+            cells = [tuple("" if one is None else _figure(one) for one in row.values()) for row in rows]
+            print_table(name, columns, cells)
+        return
+    if format_ == "csv":
+        text = report_files.as_csv(next(iter(tables.values())))
+    else:
+        text = report_files.as_json(tables) if format_ == "json" else report_files.as_html(tables)
+    if out is None:
+        print(text, end="")
+        return
+    with whole_file(out) as draft:
+        draft.write_text(text, encoding="utf-8", newline="")
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def print_production(production: Production) -> None:

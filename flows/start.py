@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ from tasks.sources import read_source
 STAGE = "Start Prefect"
 
 if TYPE_CHECKING:
+    from catalog.campaigns import Claim
     from tasks.bookkeeping import Production
+    from tasks.campaign_runner import Drained
 
 
 def produce_here(*requests: ProductionRequest) -> "list[Production]":
@@ -46,6 +49,24 @@ def produce_here(*requests: ProductionRequest) -> "list[Production]":
             except IncompleteError as error:
                 made.append(error.production)
         return made
+
+
+def campaign_here(
+    names: Sequence[str], limit: int | None, lease_seconds: float, on_row: "Callable[[Claim, str], None]"
+) -> "Drained":
+    """Be a runner of campaigns on this machine, until nothing is left that could be begun.
+
+    Raises:
+        InputError: there is no campaign of one of these names.
+    """
+    with _prefect() as server:
+        with stage(STAGE):
+            from flows.campaign import run_here
+
+            server.join()
+        # Whoever stops a machine's programs sends this: the row goes back into the queue at once.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        return run_here(names, limit=limit, lease_seconds=lease_seconds, on_row=on_row)
 
 
 def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:

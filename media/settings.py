@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     """Name of the server's model."""
     translation_key: SecretStr | None = None
     """Key of the server, if it asks for one."""
+    webhook_secret: SecretStr | None = None
+    """What webhooks of campaigns are signed with; the receiver knows it, too."""
+    webhook_allow_private: bool = False
+    """Whether webhooks may go to private addresses and unencrypted ones: for a receiver in your own network."""
 
     @cached_property
     def catalog_url(self) -> str:

@@ -24,7 +24,7 @@ def write_csv(units: Sequence[Unit]) -> str:
     for unit in units:
         limit = "" if unit.limit is None else str(unit.limit)
         cells = (unit.id, unit.speaker, unit.direction, limit, unit.before, unit.source, unit.after, unit.target)
-        rows.writerow([_defused(cell) for cell in cells])
+        rows.writerow([defused(cell) for cell in cells])
     return "\ufeff" + file.getvalue()
 
 
@@ -77,7 +77,8 @@ def read_csv(text: str, name: str) -> tuple[Unit, ...]:
         csv.field_size_limit(before)
 
 
-def _defused(cell: str) -> str:
+def defused(cell: str) -> str:
+    """A cell that no spreadsheet runs as a formula: one that would be begins with an apostrophe."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

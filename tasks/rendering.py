@@ -235,9 +235,14 @@ def estimated_seconds(fingerprint: str, steps: int | None, frames: int, renderer
     """How long so many frames will take, by what was measured here, or else by what a laptop takes."""
     if frames == 0:
         return 0.0
-    default = STILL_SECONDS_PER_FRAME if fingerprint == still.FINGERPRINT else LAPTOP_SECONDS_PER_FRAME
     # `renderers` clips are in work at once, as they were when the speed was measured.
-    return STARTING_SECONDS + frames * seconds_per_unit(_speed_name(fingerprint, steps), default) / max(renderers, 1)
+    return STARTING_SECONDS + frames * seconds_per_frame(fingerprint, steps) / max(renderers, 1)
+
+
+def seconds_per_frame(fingerprint: str, steps: int | None) -> float:
+    """Seconds that one renderer takes for a frame, by what was measured here, or else by what a laptop takes."""
+    default = STILL_SECONDS_PER_FRAME if fingerprint == still.FINGERPRINT else LAPTOP_SECONDS_PER_FRAME
+    return seconds_per_unit(_speed_name(fingerprint, steps), default)
 
 
 def _speed_name(fingerprint: str, steps: int | None) -> str:
@@ -250,8 +255,11 @@ _current: Renderers | None = None
 
 @contextmanager
 def renderers(count: int) -> Iterator[Renderers]:
-    """Renderers for everything inside, which `render` uses."""
+    """Renderers for everything inside, which `render` uses. Where there are some already, they go on, with warm models."""
     global _current
+    if _current is not None:
+        yield _current
+        return
     before, _current = _current, Renderers(count)
     try:
         yield _current

@@ -1,6 +1,6 @@
 """The catalog's history: one file in `versions/` per change of its tables, newest at `HEAD`."""
 
-HEAD = "0002"
+HEAD = "0003"
 """Revision of the newest migration: known without importing Alembic, so that opening an up-to-date catalog is quick."""
 
 VERSION_TABLE = "catalog_version"

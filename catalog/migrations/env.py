@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import catalog.campaign_tables  # noqa: F401
 from catalog.migrations import VERSION_TABLE
 from catalog.tables import Base
 

@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 from sample_catalog import facts, furnish, key_of
 from sqlalchemy import Engine, create_engine, func, inspect, select
 
+from catalog.campaigns import NewRow, open_campaign, queue
 from catalog.casting import CastingRequest, cast_speakers, list_castings
 from catalog.migrations import HEAD, VERSION_TABLE
 from catalog.portraits import ConsentFacts, add_consent, add_portrait, find_portrait, list_portraits
@@ -43,6 +44,8 @@ def furnish_every_table(engine: Engine) -> None:
                 embedding_model="dvector", seconds=3.0,
             )
         )  # fmt: skip
+        campaign = open_campaign(session, "spring", webhook_url="https://example.org/hook")
+        queue(session, campaign, [NewRow("a", 1, key_of("a"), {"source": "talk.txt"}, "out")])
 
 
 def rows(engine: Engine) -> dict[str, int]:

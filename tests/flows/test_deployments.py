@@ -46,6 +46,8 @@ def test_every_deployment_is_there_in_its_pool(deployed: dict[str, Any]) -> None
         "produce": ("flows.produce.produce", "cpu", "default"),
         "render": ("flows.render.render", "gpu", "default"),
         "localize": ("flows.localize.localize", "cpu", "default"),
+        "campaign": ("flows.campaign.campaign", "cpu", "default"),
+        "approve": ("flows.campaign.approve", "cpu", "default"),
     }
     assert all(
         one.enforce_parameter_schema and one.description and "portrayal" in one.tags for one in deployed.values()
@@ -57,7 +59,10 @@ def test_the_limits_say_what_happens_to_whoever_comes_too_many(deployed: dict[st
         name: (one.global_concurrency_limit.limit, one.concurrency_options.collision_strategy.value)
         for name, one in deployed.items()
     }
-    assert limits == {"produce": (2, "ENQUEUE"), "render": (8, "ENQUEUE"), "localize": (1, "CANCEL_NEW")}
+    assert limits == {"produce": (2, "ENQUEUE"), "render": (8, "ENQUEUE"), "localize": (1, "CANCEL_NEW")} | {
+        "campaign": (8, "ENQUEUE"),
+        "approve": (1, "ENQUEUE"),
+    }
 
 
 def test_localize_runs_every_night_in_a_time_zone(deployed: dict[str, Any]) -> None:

@@ -1,0 +1,520 @@
+"""Campaigns from file to published video: rows are checked and estimated, queued all or none, and published at the end.
+
+What a row makes goes into `OUT/.unpublished/REQUEST_ID` first and is moved to `OUT/REQUEST_ID` in one go: when it is done, or
+when somebody approved it. Rights are asked for once more right before.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from media import webhooks
+from media.atomic import whole_file
+from media.campaign_file import CampaignFileError, CampaignRow, Problem, read_campaign
+from media.dialogue import Script
+from media.errors import InputError, PortrayalError
+from media.languages import base_language
+from media.provenance import write_record
+from media.scripts import write_script
+from media.templates import fill, is_template
+from tasks import casting, rendering, segments, workspace
+from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
+from tasks.request import ProductionRequest
+from tasks.sources import Source, check_out, read_source
+from tasks.speeds import record_speed, seconds_per_unit
+from tasks.webhooks import require_secret
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
+
+    from catalog.campaigns import NewRow
+
+UNPUBLISHED, SCRIPTS = ".unpublished", ".scripts"
+SECONDS_PER_CHARACTER = {"zh": 0.22, "ja": 0.14, "ko": 0.15}
+DEFAULT_SECONDS_PER_CHARACTER = 0.075
+"""Of spoken text with its pauses, until it was measured on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignOptions:
+    """What holds for every row of a file, unless the row says otherwise."""
+
+    name: str
+    out: Path
+    owner: str = ""
+    roots: tuple[Path, ...] = ()
+    priority: int = 0
+    deadline: datetime | None = None
+    budget_gpu_minutes: float | None = None
+    approval: bool = False
+    webhook_url: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the production request: engines, render ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What queued rows will cost, by the speeds that were measured on this machine. Clips in the store are not looked up."""
+
+    seconds_of_video: float
+    work_seconds: float
+    """Of renderers: GPU-seconds, or CPU-seconds on a machine without one. What rows share is counted once."""
+    shared_seconds: float
+    """Of renderers' work that is not done because rows share clips."""
+    seconds: float
+    """From beginning to end, with one runner on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A campaign's file after it was checked, and what is or would be queued of it."""
+
+    campaign: str
+    rows: int
+    new: int
+    estimate: Estimate
+    """Of the new rows."""
+    warnings: tuple[str, ...]
+    dry_run: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "campaign": self.campaign,
+            "dry_run": self.dry_run,
+            "rows": self.rows,
+            "new": self.new,
+            "queued_before": self.rows - self.new,
+            "seconds_of_video": round(self.estimate.seconds_of_video, 1),
+            "gpu_minutes": round(self.estimate.work_seconds / 60, 2),
+            "gpu_minutes_shared": round(self.estimate.shared_seconds / 60, 2),
+            "estimated_seconds": round(self.estimate.seconds, 1),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Something to be rendered; the same piece is the same clip."""
+
+    key: tuple[object, ...]
+    seconds: float
+
+
+def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -> Queued:
+    """Check every row of a file and queue those that are new: all of them, or none.
+
+    Raises:
+        CampaignFileError: rows have problems; all are in it, by row and column.
+        InputError: the file, the campaign's name, its budget, its webhook or the result folder cannot be used.
+    """
+    from catalog.campaigns import open_campaign, queue, queued_before
+    from catalog.session import session_factory
+
+    settings = workspace.settings()
+    if options.webhook_url is not None:
+        require_secret(settings)
+        webhooks.check_url(options.webhook_url, allow_private=settings.webhook_allow_private)
+    check_out(options.out)
+    rows, problems = _read(path, options)
+    engine = workspace.catalog()
+    new, estimate = _prepare(rows, path, options, problems)
+    with session_factory(engine, read_only=True).begin() as session:
+        there = queued_before(session, options.name)
+    changed = [
+        Problem(one.number, "request_id", f"'{one.request_id}' was queued before and asked for something else")
+        for one in new
+        if there.get(one.request_id, one.digest) != one.digest
+    ]
+    if changed:
+        raise CampaignFileError(str(path), changed)
+    count = sum(one.request_id not in there for one in new)
+    if count < len(new):
+        fresh = {one.request_id for one in new if one.request_id not in there}
+        numbers = {one.number for one in new if one.request_id in fresh}
+        _, estimate = (
+            _prepare([row for row in rows if row.number in numbers], path, options) if fresh else ([], _NOTHING)
+        )
+    if not dry_run:
+        with session_factory(engine).begin() as session:
+            campaign = open_campaign(
+                session,
+                options.name,
+                owner=options.owner,
+                source_name=str(path.resolve()),
+                budget_gpu_minutes=options.budget_gpu_minutes,
+                approval=options.approval,
+                webhook_url=options.webhook_url,
+            )
+            count = queue(session, campaign, new)
+    warnings = _warnings(new, estimate, options)
+    return Queued(options.name, len(new), count, estimate, warnings, dry_run)
+
+
+_NOTHING = Estimate(0.0, 0.0, 0.0, 0.0)
+
+
+def _read(path: Path, options: CampaignOptions) -> tuple[Sequence[CampaignRow], Sequence[Problem]]:
+    """The rows that can be read, and what is wrong with the others."""
+    try:
+        return read_campaign(path, options.roots), ()
+    except CampaignFileError as error:
+        return error.rows, error.problems
+
+
+def _prepare(
+    rows: Sequence[CampaignRow], path: Path, options: CampaignOptions, found_before: Sequence[Problem] = ()
+) -> "tuple[list[NewRow], Estimate]":
+    """Rows as they are queued, and what they cost together.
+
+    Raises:
+        CampaignFileError: rows have problems; all are in it.
+    """
+    from catalog.campaigns import NewRow
+
+    problems: list[Problem] = list(found_before)
+    checked: dict[str, Source | PortrayalError] = {}
+    casts = _casts_before(options.name)
+    seen: set[tuple[object, ...]] = set()
+    new: list[NewRow] = []
+    ids: dict[str, int] = {}
+    video = work = shared = total = 0.0
+    for row in rows:
+        try:
+            base = _request(row, options)
+            memory = json.dumps(base.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+            if memory not in checked:
+                checked[memory] = _check(base)
+            source = checked[memory]
+            if isinstance(source, PortrayalError):
+                raise source
+            cast = _cast(base, source, casts)
+            script = _filled(source, row)
+        except PortrayalError as error:
+            problems.append(Problem(row.number, _column_of(error, row), str(error).rstrip(".")))
+            continue
+        text = None if script is None else write_script(script, "yaml")
+        digest = _digest(base, source, text, options.out)
+        request_id = row.request_id or f"{row.source.stem[:60].lstrip('.') or 'row'}-{digest[:10]}"
+        earlier = ids.setdefault(request_id.casefold(), row.number)
+        if earlier != row.number:
+            if row.request_id is None:  # the others are found when the file is read
+                what = f"it asks for the same as row {earlier}; give both a request_id if that is meant"
+                problems.append(Problem(row.number, "request_id", what))
+            continue
+        request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
+        pieces, seconds = _pieces(request, source, script)
+        cost = _work_seconds(request, [one for one in pieces if one.key not in seen])
+        shared += _work_seconds(request, [one for one in pieces if one.key in seen])
+        seen |= {one.key for one in pieces}
+        takes = cost / max(1, rendering.renderer_count(max(1, len(pieces))))
+        takes += seconds * seconds_per_unit(COMPOSING_SPEED, DEFAULT_COMPOSING)
+        new.append(
+            NewRow(
+                request_id=request_id,
+                number=row.number,
+                digest=digest,
+                request=request.model_dump(mode="json"),
+                out=str(options.out.resolve() / request_id),
+                script=text,
+                priority=options.priority if row.priority is None else row.priority,
+                deadline=row.deadline or options.deadline,
+                estimated_work_s=cost,
+                estimated_s=takes,
+            )
+        )
+        video, work, total = video + seconds, work + cost, total + takes
+    if problems:
+        raise CampaignFileError(str(path), problems)
+    return new, Estimate(video, work, shared, total + (rendering.STARTING_SECONDS if work else 0.0))
+
+
+def _request(row: CampaignRow, options: CampaignOptions) -> ProductionRequest:
+    try:
+        return ProductionRequest(
+            **{**options.request, **row.options, "source": str(row.source), "name": row.request_id}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = str(first["loc"][0]) if first["loc"] else ""
+        raise InputError(f"--{column}: {first['msg'].removeprefix('Value error, ')}.") from None
+
+
+def _check(request: ProductionRequest) -> Source | PortrayalError:
+    """What `produce` would read, or why it would not."""
+    if request.draft:
+        return InputError("--engine render=draft: drafts are not published; use `portrayal produce --draft`.")
+    try:
+        return read_source(request)
+    except PortrayalError as error:
+        return error
+
+
+def _cast(request: ProductionRequest, source: Source, casts: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Who is shown for whom in a script: the same in all rows of the campaign, so that they share clips.
+
+    Args:
+        casts: by source, of rows without wishes of their own; what is decided now is added.
+
+    Raises:
+        InputError, RightsError: a wish cannot be met.
+    """
+    if source.script is None:
+        return {}
+    if not request.cast and (known := casts.get(request.source)):
+        if not isinstance(_check(request.model_copy(update={"cast": known})), PortrayalError):
+            return known
+        del casts[request.source]
+    cast = {one.speaker: one.portrait for one in casting.cast_portraits(request, source, source.dialogue, keep=False)}
+    if not request.cast:
+        casts[request.source] = cast
+    return cast
+
+
+def _casts_before(name: str) -> dict[str, dict[str, str]]:
+    """Casts by source of what a campaign holds already."""
+    from catalog.campaigns import requests_before
+    from catalog.session import session_factory
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        return {one["source"]: one["cast"] for one in requests_before(session, name) if one["cast"]}
+
+
+_COLUMNS = {"--lang": "languages", "--source-lang": "source_language"}
+_ROW_OPTIONS = ("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions")
+
+
+def _column_of(error: PortrayalError, row: CampaignRow) -> str:
+    """The column that an error is about: errors name the option that `produce` has for it."""
+    option = str(error).split(" ", 1)[0].rstrip(":")
+    if option in _COLUMNS:
+        return _COLUMNS[option]
+    if option in _ROW_OPTIONS:
+        return option.removeprefix("--")
+    if option in row.options.get("cast", {}):
+        return "cast"
+    if " asks for {" in str(error):
+        return "variables"
+    return "" if option.startswith("--") else "source"
+
+
+def _filled(source: Source, row: CampaignRow) -> Script | None:
+    """The script with its blanks filled in; None where it has none, and for recordings.
+
+    Values that it does not ask for are ignored: a table has columns of variables for all its rows.
+
+    Raises:
+        InputError: a value is missing, or the template is translated in part.
+    """
+    script = source.script
+    if script is None or not is_template(script):
+        return None
+    script = fill(script, row.variables, source.path)
+    dialogues = {}
+    for tag, dialogue in script.dialogues.items():
+        empty = [number for number, turn in enumerate(dialogue.turns, 1) if not turn.text]
+        if empty and len(empty) < len(dialogue.turns):
+            raise InputError(
+                f"{source.path}: turn {empty[0]} has no text in '{tag}' and others have; a template is translated whole or not."
+            )
+        if not empty:  # what an engine is to translate is translated when it is produced
+            dialogues[tag] = dialogue
+    folder = Path(source.path).parent
+    speakers = {
+        name: replace(hint, voice=str((folder / hint.voice).resolve()))
+        if hint.voice and (folder / hint.voice).is_file()
+        else hint
+        for name, hint in script.speakers.items()
+    }
+    return replace(script, dialogues=dialogues, speakers=speakers)
+
+
+def _digest(request: ProductionRequest, source: Source, script: str | None, out: Path) -> str:
+    """Of everything that is asked for; the cast that was chosen automatically is no part of it."""
+    asked = request.model_dump(mode="json", exclude={"name"})
+    content = {"request": asked, "source": source.sha256, "script": script, "out": str(out.resolve())}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _pieces(request: ProductionRequest, source: Source, script: Script | None) -> tuple[list[_Piece], float]:
+    """What is to be rendered for a row, and how long its videos are together, in seconds."""
+    script = script or source.script
+    if script is None:
+        languages = source.languages or ("",)
+        duration = source.duration or 0.0
+        return [_Piece((source.sha256, tag, request.render), duration) for tag in languages], duration * len(languages)
+    pieces, total = [], 0.0
+    for tag in source.languages:
+        own = script.dialogues.get(tag)
+        dialogue = own if own and all(turn.text for turn in own.turns) else script.source
+        rate = seconds_per_character(tag)
+        for turn in dialogue.turns:
+            seconds = max(len(turn.text), 4) * rate
+            key = (tag, turn.speaker, request.cast.get(turn.speaker), turn.text, request.timeline, request.render)
+            pieces.append(_Piece(key, seconds))
+            total += seconds
+    listening = casting.shows_listeners(request, source)
+    idle = segments.IDLE_SECONDS if listening else segments.PAUSE_SECONDS
+    for speaker in script.source.speakers:
+        pieces.append(_Piece(("idle", request.cast.get(speaker), listening, request.render), idle))
+    return pieces, total
+
+
+def _work_seconds(request: ProductionRequest, pieces: Sequence[_Piece]) -> float:
+    info = rendering.engine_info(request.engine("render"), workspace.settings().models_dir)
+    settings = rendering.effective_settings(request.render.settings, info)
+    frames = sum({one.key: one.seconds for one in pieces}.values()) * (request.render.fps or info.fps)
+    return frames * rendering.seconds_per_frame(info.fingerprint, settings.steps)
+
+
+def seconds_per_character(language: str) -> float:
+    """Seconds of video for a character of a script, as measured here; until then, as people usually speak."""
+    base = base_language(language)
+    return seconds_per_unit(f"speech {base}", SECONDS_PER_CHARACTER.get(base or "", DEFAULT_SECONDS_PER_CHARACTER))
+
+
+def record_speech(script: Script, seconds: Mapping[str, float]) -> None:
+    """Note how long a script's videos turned out, by language, so that the next estimate knows."""
+    for tag, length in seconds.items():
+        dialogue = script.dialogues.get(tag)
+        if dialogue is not None:
+            record_speed(f"speech {base_language(tag)}", sum(len(turn.text) for turn in dialogue.turns), length)
+
+
+def _warnings(rows: "Sequence[NewRow]", estimate: Estimate, options: CampaignOptions) -> tuple[str, ...]:
+    from catalog.tables import now
+
+    found = []
+    budget = options.budget_gpu_minutes
+    if budget is not None and estimate.work_seconds > budget * 60:
+        found.append(f"about {estimate.work_seconds / 60:.1f} GPU-minutes are needed and the budget is {budget:g}.")
+    at = now()
+    past = sum(one.deadline is not None and one.deadline <= at for one in rows)
+    if past:
+        found.append(f"{past} rows have a deadline that is over.")
+    elapsed, late = 0.0, 0
+    for one in sorted(rows, key=_urgency):
+        elapsed += one.estimated_s
+        late += one.deadline is not None and at < one.deadline < at + timedelta(seconds=elapsed)
+    if late:
+        found.append(f"{late} rows would miss their deadline with one runner on this machine; start more runners.")
+    return tuple(found)
+
+
+def _urgency(row: "NewRow") -> tuple[int, float, int]:
+    return -row.priority, row.deadline.timestamp() if row.deadline else float("inf"), row.number
+
+
+def unpublished(out: str) -> Path:
+    """Where a row's files are until they are published in its folder `out`."""
+    return Path(out).parent / UNPUBLISHED / Path(out).name
+
+
+def request_of(request: Mapping[str, Any], script: str | None, out: str) -> ProductionRequest:
+    """The production request of a queued row; a script that was filled in is written first, where it stays.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    source = str(request["source"])
+    if script is not None:
+        path = Path(out).parent / SCRIPTS / f"{Path(out).name}.yaml"
+        with whole_file(path) as draft:
+            draft.write_text(script, encoding="utf-8")
+        source = str(path)
+    return ProductionRequest(**{**request, "source": source, "out": str(unpublished(out))})
+
+
+def publish(session: "Session", production_id: str, request: Mapping[str, Any], out: str) -> None:
+    """Move what a row made to its folder, when every portrait in it may still be used for what the row asks for.
+
+    May be repeated: what was moved before a kill stays, the rest follows.
+
+    Raises:
+        RightsError: a portrait may not be used any more; nothing is moved.
+        InputError: the folder cannot be written.
+    """
+    from catalog.campaigns import note_published
+    from catalog.casting import list_castings
+    from catalog.rights import require_rights, use_of
+    from catalog.tables import Portrait
+
+    use = use_of(request.get("purpose"), request.get("region"), request.get("languages") or ())
+    for one in list_castings(session, production_id):
+        require_rights(session, session.get_one(Portrait, one.portrait_id), use=use)
+    staged, final = unpublished(out).resolve(), Path(out).resolve()
+    try:
+        final.mkdir(parents=True, exist_ok=True)
+        # Records last: whoever sees one finds the files that it names.
+        for path in sorted(
+            _files(staged), key=lambda one: (one.suffix == ".json" and "production" in one.name, one.name)
+        ):
+            target = final / path.relative_to(staged)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.name.endswith("production.json"):
+                record = json.loads(path.read_text(encoding="utf-8"))
+                write_record(target, _moved(record, str(staged), str(final)))
+                path.unlink()
+            else:
+                os.replace(path, target)
+        if staged.is_dir():
+            staged.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"{final}: cannot be written ({error.strerror}); free space or correct its permissions."
+        ) from error
+    note_published(session, production_id, str(staged), str(final))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else iter(())
+
+
+def _moved(value: Any, before: str, after: str) -> Any:
+    if isinstance(value, str):
+        inside = value == before or value.startswith(before + os.sep)
+        return after + value.removeprefix(before) if inside else value
+    if isinstance(value, list):
+        return [_moved(one, before, after) for one in value]
+    if isinstance(value, dict):
+        return {name: _moved(one, before, after) for name, one in value.items()}
+    return value
+
+
+def approve_rows(engine: "Engine", name: str, request_ids: Sequence[str] = (), by: str = "") -> tuple[int, list[str]]:
+    """Publish rows that wait for approval: all of a campaign, or those named. Returns how many, and why others were not.
+
+    Raises:
+        InputError: there is no such campaign, or a row that is named does not wait.
+    """
+    from catalog.campaigns import approve, awaiting, find_campaign, refuse
+    from catalog.session import session_factory
+    from tasks.campaign_runner import cause_of
+
+    sessions = session_factory(engine)
+    with sessions.begin() as session:
+        waiting = [row.request_id for row in awaiting(session, find_campaign(session, name), request_ids)]
+    problems, published = [], 0
+    for request_id in waiting:
+        with sessions.begin() as session:
+            campaign = find_campaign(session, name)
+            try:
+                (row,) = awaiting(session, campaign, [request_id])
+            except InputError:
+                continue  # somebody else let it go, or cancelled it
+            try:
+                publish(session, str(row.production_id), row.request, row.out)
+            except PortrayalError as error:
+                refuse(session, row, cause_of(error), str(error))
+                problems.append(f"{request_id}: {error}")
+                continue
+            approve(session, row, by)
+            published += 1
+    return published, problems

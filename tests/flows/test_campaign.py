@@ -1,0 +1,136 @@
+"""Campaigns from the command line, on a real Prefect server: queue, run, approve, report; all rows or none."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.report_files import as_csv, as_html
+from tests.media.test_webhooks import Receiver
+
+HELLO = """\
+title: For {name}
+language: en
+speaker: Maya = feminine
+MAYA: Hi {name}.
+  es: Hola {name}.
+MAYA: Bye!
+  es: ¡Adiós!
+"""
+TABLE = "request_id,source,languages,var.name\na,hello.txt,en es,Ana\nb,hello.txt,en,Bo\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    (tmp_path / "hello.txt").write_text(HELLO, encoding="utf-8")
+    path = tmp_path / "spring.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    return path
+
+
+def test_every_problem_of_every_row_is_named_and_nothing_is_queued(portrayal: Callable[..., Any], table: Path) -> None:
+    table.write_text(
+        TABLE + "c,hello.txt,fr,Cy\nd,../up.txt,en,Di\ne,hello.txt,en,\nf,hello.txt,,Fay\nf,hello.txt,,F\n"
+    )
+    answer = portrayal("campaign", "queue", table, "--out", "out", "--json")
+    assert answer.code == 1 and "nothing is queued" in answer.err
+    found = [(one["row"], one["column"]) for one in answer.json["problems"]]
+    assert found == [(4, "languages"), (5, "source"), (6, "variables"), (8, "request_id")]
+    assert portrayal("campaign", "status", "--json").json == [] and not Path("out").exists()
+
+
+def test_a_dry_run_estimates_and_queues_nothing_and_the_same_file_is_queued_once(
+    portrayal: Callable[..., Any], table: Path
+) -> None:
+    queue = ("campaign", "queue", table, "--out", "out", "--budget", "0.01", "--json")
+    dry = portrayal(*queue, "--dry-run").json
+    assert (dry["new"], dry["dry_run"]) == (2, True) and dry["gpu_minutes"] > 0 and dry["gpu_minutes_shared"] > 0
+    assert any("budget" in one for one in dry["warnings"])
+    assert portrayal("campaign", "status", "--json").json == []
+    assert [portrayal(*queue).json[name] for name in ("new",)] == [2]
+    assert portrayal(*queue).json["new"] == 0
+    table.write_text(TABLE.replace("Bo", "Bob") + "c,hello.txt,en,Cy\n")
+    assert portrayal(*queue).code == 1
+    assert [one["state"] for one in portrayal("campaign", "status", "spring", "--json").json] == ["queued", "queued"]
+    assert portrayal("campaign", "cancel", "spring", "--json").json["rows"] == 2
+    assert portrayal("campaign", "approve", "summer").code == 1
+
+
+@pytest.mark.slow
+def test_a_campaign_is_run_approved_and_told_about(
+    prefect_server: str, portrayal: Callable[..., Any], table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = Receiver()
+    queue = ["campaign", "queue", table, "--out", "out", "--engine", "render=still", "--approve"]
+    assert "WEBHOOK_SECRET" in portrayal(*queue, "--webhook", receiver.url).err
+    monkeypatch.setenv("PORTRAYAL_WEBHOOK_SECRET", "a secret of the two of us")
+    assert "private" in portrayal(*queue, "--webhook", receiver.url.replace("http:", "https:")).err
+    monkeypatch.setenv("PORTRAYAL_WEBHOOK_ALLOW_PRIVATE", "true")
+    assert portrayal(*queue, "--webhook", receiver.url).code == 0
+    answer = portrayal("campaign", "run", "spring", "--json")
+    assert answer.code == 0 and answer.json["by_state"] == {"awaiting approval": 2}, answer.err
+    assert not Path("out/a").exists()
+    assert portrayal("campaign", "approve", "spring", "--row", "a", "--by", "Jo").code == 0
+    record = json.loads(Path("out/a/production.json").read_text())
+    videos = {one["language"]: Path(one["video"]) for one in record["renditions"]}
+    assert all(video.is_file() and video.parent == Path("out/a").absolute() for video in videos.values())
+    assert set(videos) == {"en", "es"} and ".unpublished" not in json.dumps(record)
+    # Who is cast for one row is cast for all, so "Bye!" is rendered once for both.
+    other = json.loads(Path("out/.unpublished/b/production.json").read_text())
+    assert [one["portrait"] for one in other["portraits"]] == [one["portrait"] for one in record["portraits"]]
+    assert {one["language"]: one["reused"] for one in other["renditions"]} == {"en": 2}
+    shown = {one["title"]: one for one in portrayal("report", "--json").json}
+    assert Path(shown["For Ana"]["renditions"][0]["video"]).is_file()
+
+    slug = record["portraits"][0]["portrait"]
+    assert portrayal("catalog", "retire", slug).code == 0
+    answer = portrayal("campaign", "approve", "spring", "--json")
+    assert answer.code == 2 and "retired" in answer.json["problems"][0] and not Path("out/b").exists()
+    states = {
+        one["request_id"]: (one["state"], one["cause"])
+        for one in portrayal("campaign", "status", "spring", "--json").json
+    }
+    assert states == {"a": ("done", None), "b": ("failed", "rights")}
+    told = [json.loads(body)["data"] for _, body in receiver.received]
+    assert [one["to"] for one in told if one["request_id"] == "a"] == ["queued", "running", "awaiting approval", "done"]
+    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == len(told) == 8
+    assert portrayal("campaign", "webhooks", "spring", "--json").json["waiting"] == 0
+    receiver.stop()
+    assert portrayal("campaign", "retry", "spring", "--failed", "--json").json["rows"] == 1
+
+    figures = portrayal("report", "--format", "json").json
+    assert figures["campaign_progress"][0]["done"] == 1 and figures["portrait_usage"][0]["portrait"] == slug
+    assert portrayal("report", "--format", "html", "--out", "report.html").code == 0
+    assert "For Ana" in Path("report.html").read_text(encoding="utf-8")
+    assert portrayal("report", "--format", "csv").code == 1
+    assert portrayal("report", "--format", "csv", "--figure", "cache_hits").out.startswith("\ufefflanguage,turns")
+    assert "campaign_progress" in portrayal("report", "--format", "table").out
+
+
+NASTY = '=HYPERLINK("http://x"), <script>alert(1)</script>'
+
+
+def test_exports_hold_no_formulas_and_the_page_no_markup_of_others() -> None:
+    rows = [{"campaign": NASTY, "cause": "\t@SUM(1)", "state": "failed", "productions": -3, "last_at": None}]
+    (cells,) = csv.DictReader(io.StringIO(as_csv(rows).removeprefix("\ufeff")))
+    assert cells["campaign"] == "'" + NASTY and cells["cause"].startswith("'") and cells["productions"] == "-3"
+    page = as_html({"failures": rows, "productions": [], "cache_hits": [{"language": NASTY, "hit_rate": 0.5}]})
+
+    class Tags(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[tuple[str, dict[str, str | None]]] = []
+
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            self.found.append((tag, dict(attributes)))
+
+    reader = Tags()
+    reader.feed(page)
+    assert "svg" in {tag for tag, _ in reader.found}
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in reader.found}
+    assert not any(name in attributes for _, attributes in reader.found for name in ("src", "href", "onload"))
