@@ -45,11 +45,11 @@ def episode(
     def record(name: str, order: str, *, keep: bool = True) -> tuple[CastSpeaker, ...]:
         pieces, turns, at = [], [], 0.0
         by_sex = dict(zip("wm", speakers, strict=True))
-        for who, text in zip(order, LINES[name], strict=True):
+        for place, (who, text) in enumerate(zip(order, LINES[name], strict=True), 1):
             voice = by_sex[who]
             speech = engine.speak(f"{text} {text}", "en", voice)
             sound = resample(speech.samples, speech.sample_rate, RATE)
-            turns.append(Turn(who, "", round(at, 3), round(at + len(sound) / RATE, 3)))
+            turns.append(Turn(f"Voice {place}", "", round(at, 3), round(at + len(sound) / RATE, 3)))
             pieces += [sound, np.zeros(RATE, np.float32)]
             at += len(sound) / RATE + 1
         write_wav(tmp_path / f"{name}.wav", np.concatenate(pieces), RATE)
