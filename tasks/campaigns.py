@@ -211,10 +211,10 @@ def _prepare(
             continue
         request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
         pieces, seconds = _pieces(request, source, script)
-        cost = _work_seconds(request, [one for one in pieces if one.key not in seen])
-        shared += _work_seconds(request, [one for one in pieces if one.key in seen])
+        cost, alone = _rendering(request, [one for one in pieces if one.key not in seen])
+        shared += _rendering(request, [one for one in pieces if one.key in seen])[0]
         seen |= {one.key for one in pieces}
-        takes = cost / max(1, rendering.renderer_count(max(1, len(pieces))))
+        takes = alone / max(1, rendering.renderer_count(max(1, len(pieces))))
         takes += seconds * seconds_per_unit(COMPOSING_SPEED, DEFAULT_COMPOSING)
         new.append(
             NewRow(
@@ -367,11 +367,13 @@ def _pieces(request: ProductionRequest, source: Source, script: Script | None) -
     return pieces, total
 
 
-def _work_seconds(request: ProductionRequest, pieces: Sequence[_Piece]) -> float:
+def _rendering(request: ProductionRequest, pieces: Sequence[_Piece]) -> tuple[float, float]:
+    """CPU- or GPU-seconds that pieces cost, and seconds that one renderer takes for them."""
     info = rendering.engine_info(request.engine("render"), workspace.settings().models_dir)
-    settings = rendering.effective_settings(request.render.settings, info)
+    steps = rendering.effective_settings(request.render.settings, info).steps
     frames = sum({one.key: one.seconds for one in pieces}.values()) * (request.render.fps or info.fps)
-    return frames * rendering.seconds_per_frame(info.fingerprint, settings.steps)
+    work = rendering.work_per_frame(info.fingerprint, steps)
+    return frames * work, frames * rendering.seconds_per_frame(info.fingerprint, steps)
 
 
 def seconds_per_character(language: str) -> float:

@@ -223,6 +223,7 @@ class Renderers:
                 self._free.put(slot)
         report(job.frames)
         record_speed(_speed_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, passed)
+        record_speed(_work_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, clip.seconds_of_work)
         return clip
 
     def close(self) -> None:
@@ -243,6 +244,16 @@ def seconds_per_frame(fingerprint: str, steps: int | None) -> float:
     """Seconds that one renderer takes for a frame, by what was measured here, or else by what a laptop takes."""
     default = STILL_SECONDS_PER_FRAME if fingerprint == still.FINGERPRINT else LAPTOP_SECONDS_PER_FRAME
     return seconds_per_unit(_speed_name(fingerprint, steps), default)
+
+
+def work_per_frame(fingerprint: str, steps: int | None) -> float:
+    """CPU- or GPU-seconds that a frame costs (`Clip.seconds_of_work`), as measured here, or else as long as it takes."""
+    return seconds_per_unit(_work_name(fingerprint, steps), seconds_per_frame(fingerprint, steps))
+
+
+def _work_name(fingerprint: str, steps: int | None) -> str:
+    """What CPU- or GPU-seconds per frame are recorded under."""
+    return f"work {fingerprint[:16]} steps={steps or 'default'}"
 
 
 def _speed_name(fingerprint: str, steps: int | None) -> str:
