@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import httpx
 from prefect import flow, get_run_logger
 
 from catalog import campaigns
@@ -43,6 +44,9 @@ def produce_row(held: Held) -> Outcome:
         made = produce(request)
     except IncompleteError as error:
         made = error.production
+    except httpx.TransportError as error:
+        # Prefect's server is gone: that is no fault of this row, and the next ones would fail, too.
+        raise KeyboardInterrupt from error
     with sessions.begin() as session:
         campaigns.note_production(session, claim, source.production_id)
     seconds = {one.language: one.seconds for one in made.renditions if one.video}

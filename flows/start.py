@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -64,8 +63,6 @@ def campaign_here(
             from flows.campaign import run_here
 
             server.join()
-        # Whoever stops a machine's programs sends this: the row goes back into the queue at once.
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         return run_here(names, limit=limit, lease_seconds=lease_seconds, on_row=on_row)
 
 
