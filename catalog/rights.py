@@ -228,6 +228,35 @@ def record_appearances(
         session.execute(insert_into(session, Appearance).on_conflict_do_nothing(), rows)
 
 
+def record_moved(session: Session, production_id: str, before: str, after: str) -> None:
+    """Put on record that a production's videos go on from one folder to another, if they still may be seen there.
+
+    Raises:
+        RightsError: as `record_appearances`; nothing is recorded.
+    """
+    there = select(Appearance).where(
+        Appearance.production_id == production_id,
+        Appearance.video.startswith(before.rstrip("/") + "/", autoescape=True),
+    )
+    latest: dict[str, list[Appearance]] = {}
+    for one in session.scalars(there.order_by(Appearance.id)):
+        kept = latest.setdefault(one.video, [])
+        if kept and kept[0].video_key != one.video_key:  # the video was replaced since
+            kept.clear()
+        kept.append(one)
+    for video, rows in latest.items():
+        speakers = {(row.speaker, row.portrait.slug) for row in rows}
+        record_appearances(
+            session,
+            [Shown(speaker, slug) for speaker, slug in sorted(speakers)],
+            production_id=production_id,
+            language=rows[0].language,
+            video=after.rstrip("/") + video.removeprefix(before.rstrip("/")),
+            video_key=rows[0].video_key,
+            use=Use(rows[0].purpose or None, rows[0].region or None),
+        )
+
+
 def list_appearances(
     session: Session,
     *,

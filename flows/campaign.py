@@ -58,7 +58,7 @@ def produce_row(held: Held) -> Outcome:
     if claim.approval:
         return Outcome("awaiting approval", seconds_of_video=sum(seconds.values()))
     with sessions.begin() as session:
-        publish(session, source.production_id, claim.request, claim.out)
+        publish(session, source.production_id, claim.out)
     return Outcome("done", seconds_of_video=sum(seconds.values()))
 
 

@@ -434,8 +434,8 @@ def request_of(request: Mapping[str, Any], script: str | None, out: str) -> Prod
     return ProductionRequest(**{**request, "source": source, "out": str(unpublished(out))})
 
 
-def publish(session: "Session", production_id: str, request: Mapping[str, Any], out: str) -> None:
-    """Move what a row made to its folder, when every portrait in it may still be used for what the row asks for.
+def publish(session: "Session", production_id: str, out: str) -> None:
+    """Move what a row made to its folder, when every portrait in it may still be used; that is put on record.
 
     May be repeated: what was moved before a kill stays, the rest follows.
 
@@ -444,14 +444,10 @@ def publish(session: "Session", production_id: str, request: Mapping[str, Any], 
         InputError: the folder cannot be written.
     """
     from catalog.campaigns import note_published
-    from catalog.casting import list_castings
-    from catalog.rights import require_rights, use_of
-    from catalog.tables import Portrait
+    from catalog.rights import record_moved
 
-    use = use_of(request.get("purpose"), request.get("region"), request.get("languages") or ())
-    for one in list_castings(session, production_id):
-        require_rights(session, session.get_one(Portrait, one.portrait_id), use=use)
     staged, final = unpublished(out).resolve(), Path(out).resolve()
+    record_moved(session, production_id, str(staged), str(final))
     try:
         final.mkdir(parents=True, exist_ok=True)
         # Records last: whoever sees one finds the files that it names.
@@ -512,7 +508,7 @@ def approve_rows(engine: "Engine", name: str, request_ids: Sequence[str] = (), b
             except InputError:
                 continue  # somebody else let it go, or cancelled it
             try:
-                publish(session, str(row.production_id), row.request, row.out)
+                publish(session, str(row.production_id), row.out)
             except PortrayalError as error:
                 refuse(session, row, cause_of(error), str(error))
                 problems.append(f"{request_id}: {error}")

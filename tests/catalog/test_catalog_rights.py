@@ -30,6 +30,7 @@ from catalog.rights import (
     list_appearances,
     list_changes,
     record_appearances,
+    record_moved,
     require_rights,
     use_of,
 )
@@ -138,6 +139,17 @@ def test_nothing_is_published_once_the_right_is_gone(session: Session, stop: str
     with pytest.raises(RightsError, match=r"talk\.en\.mp4 is not published: portrait 'ann' may not be used"):
         publish(session)
     assert list_appearances(session) == []
+
+
+def test_a_video_that_waited_is_recorded_where_it_goes_unless_the_right_is_gone(session: Session) -> None:
+    portrait = ann(session, ADVERTISING, {})
+    produce(session)
+    publish(session, video="out/.unpublished/a/talk.en.mp4")
+    record_moved(session, "talk", "out/.unpublished/a", "out/a")
+    assert {one.video for one in list_appearances(session)} == {"out/.unpublished/a/talk.en.mp4", "out/a/talk.en.mp4"}
+    revoke_consent(session, portrait.consents[1].id)
+    with pytest.raises(RightsError, match=r"out/b/talk\.en\.mp4 is not published"):
+        record_moved(session, "talk", "out/.unpublished/a", "out/b")
 
 
 def test_videos_from_before_appearances_were_recorded_are_listed_too(session: Session) -> None:
