@@ -26,13 +26,20 @@ class FaceLocator(ModelMixin, ConfigMixin):
     """Light convolutions from the mask to a feature that is added after the backbone's first layer.
 
     The last convolution starts at zero: an untrained locator changes nothing.
+
+    Args:
+        between: another convolution, at the same size, stands before each that halves the size, as in EchoMimic.
     """
 
     @register_to_config
-    def __init__(self, out_channels: int = 96, channels: tuple[int, ...] = (16, 32, 64)):
+    def __init__(self, out_channels: int = 96, channels: tuple[int, ...] = (16, 32, 64), between: bool = False):
         super().__init__()
         self.conv_in = nn.Conv2d(1, channels[0], 3, padding=1)
-        self.blocks = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1, stride=2) for a, b in pairwise(channels)])
+        self.blocks = nn.ModuleList()
+        for a, b in pairwise(channels):
+            if between:
+                self.blocks.append(nn.Conv2d(a, a, 3, padding=1))
+            self.blocks.append(nn.Conv2d(a, b, 3, padding=1, stride=2))
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
