@@ -16,7 +16,7 @@ from media.errors import MissingEngineError
 from media.settings import Settings
 from models.speech import vad
 from models.speech.protocols import Diarization, Progress, Sound, SpeakerTurn
-from models.speech.weights import COMMUNITY, pyannote_folder
+from models.speech.weights import COMMUNITY, fingerprint, pyannote_folder
 
 if TYPE_CHECKING:
     from pyannote.audio import Pipeline
@@ -54,7 +54,10 @@ class PyannoteDiarizer:
 
     @property
     def version(self) -> str:
-        return f"{version('pyannote.audio')}, {self._source}"
+        """Of the package and of the weights: those of the hub by name, which is how they are asked for."""
+        folder = Path(self._source)
+        weights = f"{folder.name} {fingerprint(folder)}" if folder.is_dir() else self._source
+        return f"{version('pyannote.audio')}, {weights}"
 
     def diarize(
         self,

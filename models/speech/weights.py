@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 from media.settings import Settings
@@ -12,6 +13,7 @@ WHISPER_SIZES = (
     "medium.en", "small.en", "base.en", "tiny.en",
 )  # fmt: skip
 """Best first; those that know English only come last."""
+_ENDS = 1 << 20
 
 
 def pyannote_folder(model: str, settings: Settings) -> Path | None:
@@ -47,12 +49,19 @@ def _model_folder(model: str, kind: str, marker: str, settings: Settings) -> Pat
     return next((folder for folder in candidates if (folder / marker).is_file()), None)
 
 
-def fingerprint(folder: Path) -> str:
-    """Tells one set of weights from another: names, sizes, and the first megabyte of every file; not their places."""
+@cache
+def fingerprint(place: Path) -> str:
+    """Tells one set of weights from another, a file or a folder and what is below it: names, sizes, and the first and last
+    megabyte of every file; not where it is."""
+    below = [one for one in place.rglob("*") if one.is_file() and not one.name.startswith(".")]
     digest = hashlib.sha256()
-    for path in sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")):
+    for path in [place] if place.is_file() else sorted(below):
+        size = path.stat().st_size
+        name = path.name if path == place else path.relative_to(place).as_posix()
         with path.open("rb") as file:
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode() + file.read(1 << 20))
+            digest.update(f"{name} {size}\n".encode() + file.read(_ENDS))
+            file.seek(max(0, size - _ENDS))
+            digest.update(file.read(_ENDS))
     return digest.hexdigest()[:12]
 
 
@@ -60,10 +69,10 @@ def whisper_file(name: str | None, settings: Settings) -> Path | None:
     """A checkpoint by path or size name; the best one that is there when `name` is None."""
     if name is not None and Path(name).expanduser().is_file():
         return Path(name).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
+    downloads = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
     aliases = {"turbo": "large-v3-turbo", "large": "large-v3"}
     for size in WHISPER_SIZES if name is None else (aliases.get(name, name),):
-        for folder in (settings.models_dir / "whisper", cache):
+        for folder in (settings.models_dir / "whisper", downloads):
             if (folder / f"{size}.pt").is_file():
                 return folder / f"{size}.pt"
     return None
@@ -73,5 +82,5 @@ def hub_cache() -> Path:
     """Where huggingface_hub keeps downloads, by the same environment variables."""
     if direct := os.environ.get("HF_HUB_CACHE"):
         return Path(direct).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return Path(os.environ.get("HF_HOME") or caches / "huggingface").expanduser() / "hub"

@@ -17,7 +17,7 @@ from models.speech import vad
 from models.speech.alignment import ProportionalAligner
 from models.speech.languages import WHISPER, not_known
 from models.speech.protocols import Progress, Samples, Sound, Transcription, Word
-from models.speech.weights import whisper_file
+from models.speech.weights import fingerprint, whisper_file
 
 if TYPE_CHECKING:
     from whisper import Whisper
@@ -67,7 +67,7 @@ class WhisperTranscriber:
 
     @property
     def version(self) -> str:
-        return f"{version('openai-whisper')}, {self._path.stem}"
+        return f"{version('openai-whisper')}, {self._path.stem} {fingerprint(self._path)}"
 
     def languages(self) -> Sequence[str]:
         """What this checkpoint knows: BCP 47, sorted."""
@@ -79,7 +79,7 @@ class WhisperTranscriber:
         """What was said in a recording, mono float32 at any rate, word by word.
 
         Args:
-            language: BCP 47; recognised from the first two minutes of speech when None.
+            language: BCP 47; recognised from the first half minute of speech when None.
 
         Raises:
             InputError: whisper, or this checkpoint, does not know the language.

@@ -46,7 +46,7 @@ class MadladTranslator:
         """Such as `madlad400-3b-mt 1f0c..., transformers 5.23.0`."""
         self._code(source, target)
         name = self._model.rstrip("/").rsplit("/", 1)[-1]
-        return f"{name} {_fingerprint(str(self._folder))}, transformers {version('transformers')}"
+        return f"{name} {fingerprint(self._folder)}, transformers {version('transformers')}"
 
     def translate(self, lines: Sequence[Line], source: str, target: str) -> tuple[str | None, ...]:
         """See `Translator.translate`. Every line is translated by itself, sentence by sentence."""
@@ -76,8 +76,3 @@ def _codes(folder: str) -> dict[str, str]:
             codes = {code.decode() for code in re.findall(rb"<2([A-Za-z]{2,3}(?:_[A-Za-z]{2,4})?)>", path.read_bytes())}
             return {code.replace("_", "-"): code for code in sorted(codes) if base_language(code)}
     raise MissingEngineError(f"{folder}: the vocabulary is not there (tokenizer.json); download the model again.")
-
-
-@lru_cache(maxsize=4)
-def _fingerprint(folder: str) -> str:
-    return fingerprint(Path(folder))

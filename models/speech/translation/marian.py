@@ -62,7 +62,7 @@ class MarianTranslator:
     def version(self, source: str, target: str) -> str:
         """Such as `opus-mt-es-de 1f0c..., transformers 5.23.0`; with two models and `over English` for a detour."""
         steps = self._way(source, target)
-        models = " then ".join(f"{one.name} {_fingerprint(str(one.folder))}" for one in steps)
+        models = " then ".join(f"{one.name} {fingerprint(one.folder)}" for one in steps)
         detour = ", over English" if len(steps) > 1 else ""
         return f"{models}{detour}, transformers {version('transformers')}"
 
@@ -146,8 +146,3 @@ def _target_tokens(folder: str) -> dict[str, str]:
         raise InputError(f"{path}: not a vocabulary; download the model again.") from None
     codes = (token[2:-2] for token in vocabulary if token.startswith(">>") and token.endswith("<<"))
     return {code.replace("_", "-"): code for code in codes if base_language(code)}
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(folder: str) -> str:
-    return fingerprint(Path(folder))

@@ -46,6 +46,18 @@ def test_equal_sound_gives_equal_words(
     assert WhisperTranscriber(str(weights)).transcribe(samples[: 8 * rate], rate, language="en-GB") == heard
 
 
+def test_other_weights_are_another_version(weights: Path, tmp_path: Path) -> None:
+    same, other = tmp_path / "a" / weights.name, tmp_path / "b" / weights.name
+    for path in (same, other):
+        path.parent.mkdir()
+        path.write_bytes(weights.read_bytes())
+    with other.open("r+b") as file:
+        file.seek(-9, 2)
+        file.write(b"x")
+    versions = [WhisperTranscriber(str(path)).version for path in (weights, same, other)]
+    assert versions[0] == versions[1] != versions[2]
+
+
 def test_silence_is_not_transcribed(weights: Path) -> None:
     assert WhisperTranscriber(str(weights)).transcribe(np.zeros(32000, np.float32), 16000, language="es").words == ()
 
