@@ -8,9 +8,9 @@ from torch import Tensor
 
 from models.avatars.drawing import POSE_FIELDS
 from models.emo import networks
-from models.emo.audio import MelAudioEncoder, frame_windows
+from models.emo.audio import MOUTH, PROSODY, MelAudioEncoder, frame_windows
 from models.emo.codec import PortraitCodec
-from models.emo.corpus import augmented, drawn, training_scene
+from models.emo.corpus import augmented, drawn, motion_targets, training_scene
 from models.emo.training.codec import head_pose
 from models.emo.training.plan import SCENE_FRAMES, SHARD_SCENES
 from models.emo.training.stage import save_whole
@@ -43,6 +43,9 @@ def _encoded(seed: int, codec: PortraitCodec, encoder: MelAudioEncoder, size: ne
     latents = codec.encode(images[1:], images[:1], codec.displacement(head_pose(poses[1:])))
     samples = torch.from_numpy(augmented(scene.utterance.samples, rng))
     features = encoder.encode(samples, len(scene.poses))
+    # Not what the encoder believes of mouth and head, but what is so: with estimates, the networks learn the average of all
+    # mouths that an estimate may mean, and every mouth is a blur. In use the estimates stand here.
+    features[:, -len(MOUTH) - len(PROSODY) :] = torch.from_numpy(motion_targets(scene.utterance))
     windows = frame_windows(features)[start : start + count]
     track = scene.poses[start : start + count]
     opening = track[:, POSE_FIELDS.index("open")] * (1 - track[:, POSE_FIELDS.index("press")])
