@@ -482,11 +482,10 @@ def test_a_heavy_input_takes_linear_time(make):
 
 
 def test_the_shipped_example_is_read():
-    for path in sorted((Path(__file__).parents[2] / "examples").glob("*.txt")):
-        script = read_script(path)
-        assert {"en", "es", "hi"} <= set(script.languages)
-        assert 2 <= len(script.source.speakers) <= 3
-        assert 40 <= sum(len(turn.text.split()) for turn in script.source.turns) <= 65
+    script = read_script(Path(__file__).parents[2] / "examples" / "launch.txt")
+    assert {"en", "es", "hi"} <= set(script.languages)
+    assert 2 <= len(script.source.speakers) <= 3
+    assert 40 <= sum(len(turn.text.split()) for turn in script.source.turns) <= 65
 
 
 def test_the_examples_in_the_formats_description_are_read():

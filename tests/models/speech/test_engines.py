@@ -1,5 +1,6 @@
 """Which engine is meant, and what `portrayal doctor` can say without loading any."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,17 +46,17 @@ def test_on_a_fresh_machine_auto_means_the_embedded_engines(bare: Settings) -> N
 def test_auto_means_pyannote_once_its_weights_are_there(bare: Settings, tmp_path: Path, place: str) -> None:
     put(tmp_path / place)
     assert engines.diarizer("auto", bare).name == "pyannote"
-    assert str((tmp_path / place).parent) in engines.diarizer("auto", bare).version
+    assert re.search(rf", {(tmp_path / place).parent.name} [0-9a-f]{{12}}$", engines.diarizer("auto", bare).version)
 
 
 def test_auto_means_the_best_whisper_that_is_there(bare: Settings, tmp_path: Path) -> None:
     put(tmp_path / "cache/whisper/tiny.pt")
     put(tmp_path / "home/models/whisper/small.pt")
     found = engines.transcriber("auto", bare)
-    assert found is not None and found.name == "whisper" and found.version.endswith("small")
+    assert found is not None and found.name == "whisper" and ", small " in found.version
     assert engines.aligner("auto", "hi", bare).name == "whisper"
     tiny = engines.transcriber("whisper:tiny", bare)
-    assert tiny is not None and tiny.version.endswith("tiny")
+    assert tiny is not None and ", tiny " in tiny.version
 
 
 @pytest.mark.parametrize(
