@@ -289,9 +289,9 @@ def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 def table(trials: Sequence[Trial]) -> str:
     """Markdown: one row for every placement and victim."""
     lines = [
-        "| placement | killed | kills | finished | runs needed | whole before, made after | made twice, half written, left running |"
+        "| placement | killed | kills | finished, identical | runs needed | whole before, made after | with problems |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for placement, victim in sorted({(one.placement, one.victim) for one in trials}):
         group = [one for one in trials if (one.placement, one.victim) == (placement, victim)]
         good = sum(not one.problems for one in group)
