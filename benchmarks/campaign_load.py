@@ -8,14 +8,11 @@ A stand-in for a renderer sleeps and writes one line for every row that it publi
 """
 
 import argparse
-import getpass
 import json
 import os
-import pwd
 import random
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,6 +26,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from benchmarks.services import postgresql, running
 from catalog.campaigns import NewRow, Outcome, counts, open_campaign, queue
 from catalog.session import open_catalog, session_factory
 from tasks.campaign_runner import Held, drain
@@ -141,44 +139,14 @@ def _checked(engine: Engine, rows: int) -> dict[str, Any]:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """URL of an empty database on a server of its own, with the server's own settings (it syncs to disk)."""
-    found = shutil.which("initdb")
-    folders = (
-        [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    )
-    if not folders:
-        sys.exit("no PostgreSQL here: install initdb and postgres, or give --database")
+def own_database() -> Iterator[str]:
+    """URL of an empty database on a server of its own."""
     home = Path(tempfile.mkdtemp(prefix="portrayal-postgresql-"))
-    options: dict[str, Any] = {"cwd": home}
-    owner = getpass.getuser()
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = next(one for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody"))
-        os.chown(home, user.pw_uid, user.pw_gid)
-        options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        owner = user.pw_name
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = None
     try:
-        initdb = [folders[0] / "initdb", "-D", home / "data", "-U", owner, "-A", "trust", "-E", "UTF8", "--no-locale"]
-        subprocess.run(initdb, check=True, capture_output=True, **options)
-        settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", f"unix_socket_directories={home}"]
-        with (home / "log").open("wb") as log:
-            command = [folders[0] / "postgres", "-D", home / "data", *settings]
-            server = subprocess.Popen(command, stdout=log, stderr=log, **options)
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        time.sleep(1.0)
-        yield f"postgresql://{owner}@127.0.0.1:{port}/postgres"
+        service, address = postgresql(home)
+        with running(service, signal.SIGQUIT):
+            yield f"postgresql://{address}/postgres"
     finally:
-        if server is not None:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(60)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -199,7 +167,7 @@ def main() -> None:
     if given.database:
         figures = load(given.database, **how)
     else:
-        with postgresql() as url:
+        with own_database() as url:
             figures = load(url, **how)
     print(json.dumps(figures, indent=2))
 

@@ -183,13 +183,13 @@ def on_laptop(seed: int, work: "Work") -> Trial:
     with tempfile.TemporaryDirectory(prefix="trial-", dir=work.folder) as name:
         home, out = Path(name) / "home", Path(name) / "out"
         shutil.copytree(work.home, home)
-        environment = _environment(home)
+        variables = environment(home)
         command = [*COMMAND, *produce_arguments(work.script, out)]
         wanted, after = chance.choice(("flow", "renderer", "server")), chance.uniform(0.1, 1.0) * work.seconds
         watch = Watch(home / "artifacts")
         with watch.watching():
             began = time.monotonic()
-            run = _start(command, environment)
+            run = _start(command, variables)
             victim, family = _kill_one(psutil.Process(run.pid), wanted, began + after)
             after = time.monotonic() - began
             if victim == "flow":
@@ -199,11 +199,11 @@ def on_laptop(seed: int, work: "Work") -> Trial:
             problems = half_written(home / "artifacts", out)
             code, runs = run.wait(GIVE_UP_SECONDS), 1
             while code != 0 and runs < RUNS_AT_MOST:
-                code, runs = _start(command, environment).wait(GIVE_UP_SECONDS), runs + 1
+                code, runs = _start(command, variables).wait(GIVE_UP_SECONDS), runs + 1
         if code != 0:
             problems.append(f"not finished after {runs} runs (exit code {code})")
         else:
-            problems += _compared(digests(out), work.digests)
+            problems += compared(digests(out), work.digests)
         problems += made_twice(watch.versions) + half_written(home / "artifacts", out)
         problems += running_rows(f"sqlite:///{home / 'catalog.db'}")
     made = len(watch.versions) - before
@@ -237,7 +237,7 @@ def prepare(folder: Path) -> Work:
         if one is script:
             shutil.copytree(home, used)
         began = time.monotonic()
-        if code := _start([*COMMAND, *produce_arguments(one, folder / one.stem)], _environment(used)).wait(
+        if code := _start([*COMMAND, *produce_arguments(one, folder / one.stem)], environment(used)).wait(
             GIVE_UP_SECONDS
         ):
             sys.exit(f"{one.name} cannot be produced even undisturbed (exit code {code})")
@@ -263,19 +263,19 @@ def _kill_one(command: psutil.Process, wanted: str, at: float) -> tuple[str, lis
                 return "nobody", []
 
 
-def _compared(made: dict[str, str], reference: dict[str, str]) -> list[str]:
+def compared(made: dict[str, str], reference: dict[str, str]) -> list[str]:
     return [f"the video in {tag} is another one" for tag in LANGUAGES if made.get(tag) != reference[tag]]
 
 
-def _environment(home: Path, **more: str) -> dict[str, str]:
+def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PORTRAYAL_"))}
     # Every trial has a server of its own, not one that happens to run at the usual place.
     return kept | {"PORTRAYAL_HOME": str(home), "PORTRAYAL_RENDERERS": "2", "PYTHONPATH": str(ROOT)} | more
 
 
-def _start(command: Sequence[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+def _start(command: Sequence[str], variables: dict[str, str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        list(command), env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        list(command), env=variables, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
