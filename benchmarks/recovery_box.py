@@ -2,9 +2,11 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,7 +32,8 @@ def box(work: Work) -> Iterator[Callable[[int], Trial]]:
     """Everything started and deployed; gives the function that makes one trial of a seed."""
     folder = work.folder / "box"
     folder.mkdir()
-    database, address = services.postgresql(folder / "postgresql", ("prefect", "portrayal"))
+    data = Path(tempfile.mkdtemp(prefix="portrayal-postgresql-"))  # where its user may go, too
+    database, address = services.postgresql(data, ("prefect", "portrayal"))
     port = services.free_port()
     environment = recovery.environment(
         work.home,
@@ -55,6 +58,7 @@ def box(work: Work) -> Iterator[Callable[[int], Trial]]:
         )
     }
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, data, ignore_errors=True)
         stack.enter_context(services.running(database, signal.SIGQUIT))
         stack.enter_context(services.running(supervised["Prefect server"], signal.SIGTERM))
         for pool in ("cpu", "gpu"):
