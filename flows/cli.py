@@ -97,7 +97,7 @@ def demo(
 @takes(request_of)
 def produce(
     request: "ProductionRequest",
-    out: Annotated[Path, typer.Option(help="Folder for the videos.")],
+    out: Annotated[str, typer.Option(help="Folder for the videos, or a URL such as s3://bucket/folder.")],
     json: JsonOption = False,
 ) -> None:
     """Make one video per language of a script or a recording."""
@@ -106,7 +106,7 @@ def produce(
     from flows.start import produce_here
 
     with progress_on_stderr(show=not json):
-        production = produce_here(request.model_copy(update={"out": str(out)}))[0]
+        production = produce_here(request.model_copy(update={"out": out}))[0]
     if json:
         print_json(production.as_json())
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from flows.produce import produce
+from media import results
 from media.errors import PortrayalError, RenderError
 from tasks import workspace
 from tasks.bookkeeping import stored_request
@@ -38,7 +39,7 @@ class MissingRendition:
         Raises:
             InputError: its record is gone, or cannot be understood.
         """
-        asked = stored_request(Path(self.out), self.name, self.production_id).model_dump()
+        asked = stored_request(self.out, self.name, self.production_id).model_dump()
         now = {"source": self.source, "out": self.out, "languages": list(self.languages)}
         return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
 
@@ -59,23 +60,24 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
             if production.source_kind != "script":
                 continue
             finished = [one for one in production.renditions if one.video_path]
-            done = {one.language: Path(str(one.video_path)) for one in finished}
+            done = {one.language: results.parted(str(one.video_path)) for one in finished}
             if not done:
                 continue
             try:
                 languages = script_languages(Path(production.source_name))
             except PortrayalError:
                 continue
-            missing = tuple(tag for tag in languages if tag not in done or not done[tag].exists())
+            missing = tuple(tag for tag in languages if tag not in done or not results.exists(*done[tag]))
             if not missing:
                 continue
             last = max(finished, key=lambda one: one.started_at).language
+            out, name = done[last]
             found.append(
                 MissingRendition(
                     production_id=production.id,
                     source=production.source_name,
-                    out=str(done[last].parent),
-                    name=done[last].stem.removesuffix(f".{last}"),
+                    out=out,
+                    name=name.removesuffix(".mp4").removesuffix(f".{last}"),
                     languages=missing,
                 )
             )

@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -16,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 
 from flows.render import THREADS, render_clip, render_on_pool
-from media.errors import PortrayalError, RenderError, RightsError
+from media.errors import LostArtifactError, PortrayalError, RenderError, RightsError, StorageError
 from media.segment import Clip
 from tasks import (
     assembling,
@@ -108,6 +107,9 @@ def produce(request: ProductionRequest) -> Production:
     try:
         with _timed(timings, rendering.STAGE, _frames(planned)):
             clips, errors = _render_missing(planned, record)
+        for error in errors.values():
+            if isinstance(error, StorageError):  # nothing more can be kept, so there is no use in going on
+                raise error
         problems = {one.key: str(errors[one.key]) for one in planned if one.key in errors}
         assembled = {}
         refused: dict[str, RightsError] = {}
@@ -120,14 +122,19 @@ def produce(request: ProductionRequest) -> Production:
                 if missing:
                     record.incomplete(performance.language, "; ".join(problems[one.key] for one in missing))
                     continue
+                parts = (request, source, performance, cues, cast, needed)
                 try:
-                    made = assemble(request, source, performance, cues, cast, needed, clips, _beyond(advance, before))
+                    try:
+                        made = assemble(*parts, clips, _beyond(advance, before))
+                    except LostArtifactError:  # clips are damaged in the store, or somebody removed them
+                        clips |= _render_missing(needed, record)[0]
+                        made = assemble(*parts, clips, _beyond(advance, before))
                 except RightsError as error:
                     refused[performance.language] = error
                     record.incomplete(performance.language, str(error))
                     continue
                 assembled[performance.language] = made
-                record.finished(performance.language, Path(made.video), made.seconds)
+                record.finished(performance.language, made.video, made.seconds)
                 before += performance.seconds
         forbidden = [error for error in (*errors.values(), *refused.values()) if isinstance(error, RightsError)]
         if forbidden and not assembled and len(forbidden) == len(errors) + len(refused):

@@ -41,7 +41,7 @@ class LongSound:
         """Add samples at the end.
 
         Raises:
-            InputError: the disk is full.
+            StorageError: the disk is full.
         """
         self._write(samples, self._length)
 
@@ -49,7 +49,7 @@ class LongSound:
         """Add `samples` to what is heard from sample `at` on; silence before it where there was nothing.
 
         Raises:
-            InputError: the disk is full.
+            StorageError: the disk is full.
         """
         before = self[at : at + len(samples)]
         mixed = samples.astype(np.float32)

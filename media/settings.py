@@ -18,6 +18,10 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the catalog; SQLite in `home` when not set."""
     store_url: str | None = None
     """fsspec URL of the artifact store; a folder in `home` when not set."""
+    store_cache_gb: float = Field(default=20.0, gt=0)
+    """How much of a store that is elsewhere is kept on this machine, in GB, in `home/cache`."""
+    store_patience: float = Field(default=60.0, gt=0)
+    """Seconds for which a store that does not answer is asked again."""
     renderers: int | None = Field(default=None, ge=0, le=64)
     """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
     render_deployment: str | None = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from media import webhooks
+from media import results, webhooks
 from media.atomic import whole_file
 from media.campaign_file import CampaignFileError, CampaignRow, Problem, read_campaign
 from media.dialogue import Script
@@ -27,7 +27,7 @@ from media.templates import fill, is_template
 from tasks import casting, rendering, segments, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.request import ProductionRequest
-from tasks.sources import Source, check_out, read_source
+from tasks.sources import Source, read_source
 from tasks.speeds import record_speed, seconds_per_unit
 from tasks.webhooks import require_secret
 
@@ -122,7 +122,7 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
     if options.webhook_url is not None:
         require_secret(settings)
         webhooks.check_url(options.webhook_url, allow_private=settings.webhook_allow_private)
-    check_out(options.out)
+    results.check(str(options.out))
     rows, problems = _read(path, options)
     engine = workspace.catalog()
     new, estimate = _prepare(rows, path, options, problems)
@@ -458,7 +458,7 @@ def publish(session: "Session", production_id: str, out: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.name.endswith("production.json"):
                 record = json.loads(path.read_text(encoding="utf-8"))
-                write_record(target, _moved(record, str(staged), str(final)))
+                write_record(str(target.parent), target.name, _moved(record, str(staged), str(final)))
                 path.unlink()
             else:
                 os.replace(path, target)

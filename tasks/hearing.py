@@ -83,9 +83,10 @@ def heard_before(source: Source, request: ProductionRequest, fps: int) -> Heard 
     """What `hear` found in an earlier run with the same recording, engines and options, if all of it is still there."""
     store = workspace.store()
     key = _key(source, request, fps)
-    if not store.has(key):
+    found = store.find(key)
+    if found is None:
         return None
-    heard = _from_json(json.loads(store.fetch(key).read_text()))
+    heard = _from_json(json.loads(found.read_text()))
     return heard if all(store.has(one) for one in set(heard.performance.audio)) else None
 
 
@@ -188,11 +189,8 @@ def voice_prints(source: Source, heard: Heard) -> "dict[str, VoicePrint]":
         turns[turn.speaker].append(((turn.end or 0.0) - (turn.start or 0.0), key))
     digest = hashlib.sha256(json.dumps(turns, sort_keys=True).encode()).hexdigest()
     place = f"heard/{digest}.voices.json"
-    if store.has(place):
-        return {
-            name: VoicePrint(tuple(e), model, s)
-            for name, (e, model, s) in json.loads(store.fetch(place).read_text()).items()
-        }
+    if known := store.find(place):
+        return {name: VoicePrint(tuple(e), model, s) for name, (e, model, s) in json.loads(known.read_text()).items()}
     from media.audio import read_audio
     from models.speech.voice_embedding import embed
 
@@ -328,8 +326,8 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
     count = request.speakers
     store = workspace.store()
     key = _key_of("diarizations", source, [engine.name, engine.version, count.model_dump()])
-    is_new = not store.has(key)
-    if is_new:
+    kept = store.find(key)
+    if kept is None:
         found = engine.diarize(
             samples,
             RATE,
@@ -341,7 +339,7 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
         with store.writing(key) as record:
             record.write_text(json.dumps(asdict(found)))
     else:
-        known = json.loads(store.fetch(key).read_text())
+        known = json.loads(kept.read_text())
         turns, exclusive = (tuple(SpeakerTurn(**turn) for turn in known[part]) for part in ("turns", "exclusive"))
         embeddings = {speaker: tuple(vector) for speaker, vector in known["embeddings"].items()}
         found = Diarization(turns, exclusive, embeddings, known["note"])
@@ -353,7 +351,7 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
         found,
         {"diarization": f"{engine.name} ({engine.version})"},
         [found.note] if found.note else [],
-        is_new,
+        kept is None,
     )
 
 
@@ -454,8 +452,8 @@ def _said_in_transcript(
 def _said_once(key: str, find: Callable[[], tuple[list[SpokenWord], str]]) -> tuple[list[SpokenWord], str, bool]:
     """Words and language as they were found before, else as `find` finds them; and whether they were found now."""
     store = workspace.store()
-    if store.has(key):
-        known = json.loads(store.fetch(key).read_text())
+    if kept := store.find(key):
+        known = json.loads(kept.read_text())
         return [SpokenWord(**word) for word in known["words"]], known["language"], False
     said, language = find()
     with store.writing(key) as record:

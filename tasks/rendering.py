@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from media.errors import InputError, RenderError
+from media.errors import InputError, LostArtifactError, RenderError
 from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
@@ -104,7 +104,7 @@ def find_clip(store: ArtifactStore, segment_key: str, *, just_made: bool = False
     try:
         record = json.loads(store.fetch(_record_key(segment_key)).read_text())
         clip = replace(Clip(**record), uri=store.uri(clip_key(segment_key)))
-    except (InputError, TypeError, ValueError):
+    except (LostArtifactError, TypeError, ValueError):
         return None  # a clip without its record is rendered again
     return clip if just_made else replace(clip, seconds_of_work=0.0)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from media.dialogue import language_tag
 from media.errors import InputError
+from media.results import is_url
 from media.segment import RenderSettings
 
 ENGINE_KINDS = ("diarization", "transcription", "alignment", "translation", "synthesis", "render")
@@ -57,7 +58,9 @@ class ProductionRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field(title="Source", description="Path of a script or a recording", min_length=1)
-    out: str | None = Field(default=None, title="Result folder", description="Folder for the videos")
+    out: str | None = Field(
+        default=None, title="Result folder", description="Folder for the videos, or s3://bucket/folder"
+    )
     name: str | None = Field(
         default=None,
         title="Name",
@@ -225,7 +228,7 @@ def names_recording(voice: str) -> bool:
 
 
 def _whole(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return path if is_url(path) else str(Path(path).expanduser().absolute())
 
 
 def checked_request(**options: Any) -> ProductionRequest:

@@ -2,15 +2,12 @@
 
 import glob
 import hashlib
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from media.atomic import cannot_write
+from media import results
 from media.dialogue import Dialogue, Glossary, Script, language_tag, speaker_key, tidy
 from media.errors import InputError, MissingEngineError, PortrayalError
 from media.glossary import read_glossary
@@ -27,9 +24,6 @@ STAGE = "Read the source"
 
 TRANSLATION_SUFFIX = ".xlf"
 """`talk.de.xlf` beside `talk.txt` holds its German translation."""
-
-LEAST_FREE_BYTES = 8 << 20
-"""Below this much room in the result folder, no work is begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +105,7 @@ def read_source(request: ProductionRequest) -> Source:
     check_speech(request, source)
     check_languages(request, source)
     if request.out is not None:
-        check_out(Path(request.out))
+        results.check(request.out)
     check_cast(request, source)
     return source
 
@@ -141,33 +135,6 @@ def production_id(name: str, path: Path, sha256: str) -> str:
         if taken is None or (taken.source_sha256 == sha256 and not Path(taken.source_name).exists()):
             return plain
     return hashed
-
-
-def check_out(out: Path) -> None:
-    """Make sure that files can be written to a folder, and leave nothing behind: not even the folder, if it is new.
-
-    Raises:
-        InputError: it cannot be made or written to, or its disk is full.
-    """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    probe = out / f".portrayal-{uuid.uuid4().hex[:12]}.part"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(os.urandom(1 << 16))
-        free = shutil.disk_usage(out).free
-        if free < LEAST_FREE_BYTES:
-            raise InputError(
-                f"{out}: only {free / (1 << 20):.1f} MB are free there; free some space or choose another folder."
-            )
-    except OSError as error:
-        raise cannot_write(out / "production.json", error) from None
-    finally:
-        try:
-            probe.unlink(missing_ok=True)
-            for folder in made:
-                folder.rmdir()
-        except OSError:
-            pass  # never made, or somebody else uses it already
 
 
 def check_cast(request: ProductionRequest, source: Source) -> None:
