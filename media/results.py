@@ -149,7 +149,7 @@ def _remote(out: str) -> Remote:
         root = UPath(out)
     except (ValueError, ImportError) as error:
         raise InputError(f"--out {out}: {error}; use a folder or a URL such as s3://bucket/folder.") from error
-    if not root.path.strip("/"):
+    if not out.partition("://")[2].partition("/")[0]:
         raise InputError(f"--out {out}: it names no bucket; use a URL such as s3://bucket/folder.")
     return Remote(root, Settings().store_patience)
 

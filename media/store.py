@@ -68,7 +68,7 @@ class ArtifactStore:
             ) from error
         self.root = UPath(Path(root.path).absolute()) if self.local else root
         if not self.local:
-            if not root.path.strip("/"):
+            if not str(url).partition("://")[2].partition("/")[0]:
                 raise InputError(f"PORTRAYAL_STORE_URL: '{url}' names no bucket; use a URL such as s3://bucket/folder.")
             settings = Settings()
             name = hashlib.sha256(str(self.root).encode()).hexdigest()[:16]

@@ -1,8 +1,15 @@
-"""Videos of people who talk, made here (drawn presenters, and a photograph that is moved about); a server to translate."""
+"""Videos of people who talk, made here (drawn presenters, and a photograph that is moved about); a server to translate,
+
+and one that speaks S3, behind a network that fails on demand.
+"""
 
 import json
+import logging
+import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -168,3 +175,93 @@ def translation_server() -> Iterator[TranslationServer]:
     made = TranslationServer()
     yield made
     made.stop()
+
+
+class FaultyNetwork:
+    """A TCP proxy in front of a server; what passes through it can be dropped, cut, delayed or changed.
+
+    `requests` and `answers` get each piece that passes, with the number of its connection, from 0, and return what goes on
+    instead; None drops the connection. They may take their time.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.connections = 0
+        self.passed: list[bytes] = []
+        """First lines of all requests."""
+        self.heal()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def heal(self) -> None:
+        self.requests: Callable[[bytes, int], bytes | None] = lambda piece, number: piece
+        self.answers: Callable[[bytes, int], bytes | None] = lambda piece, number: piece
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            number, self.connections = self.connections, self.connections + 1
+            server = socket.create_connection(("127.0.0.1", self._upstream))
+            for source, target, is_answer in ((client, server, False), (server, client, True)):
+                arguments = (source, target, number, is_answer)
+                threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, number: int, is_answer: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(1 << 16):
+                if not is_answer and piece.split(b" ", 1)[0] in (b"GET", b"PUT", b"HEAD", b"POST", b"DELETE"):
+                    self.passed.append(piece.split(b"\r\n", 1)[0])
+                changed = (self.answers if is_answer else self.requests)(piece, number)
+                if changed is None:
+                    break
+                target.sendall(changed)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """The port of a server on this machine that speaks S3, and asks nobody who they are."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture
+def s3_network(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
+    """The way to that server; the environment leads there."""
+    network = FaultyNetwork(s3_port)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    facts = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (facts | {"AWS_ENDPOINT_URL": network.url}).items():
+        monkeypatch.setenv(name, value)
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def bucket(s3_port: int, s3_network: FaultyNetwork) -> Iterator[Any]:
+    """A new bucket (as boto3 knows it), reached without the faulty network."""
+    import boto3
+
+    made = boto3.resource("s3", endpoint_url=f"http://127.0.0.1:{s3_port}").Bucket(f"bucket-{uuid.uuid4().hex[:12]}")
+    made.create()
+    yield made
