@@ -5,6 +5,7 @@ A killed run leaves at most a hidden `.part` file, which nothing reads and which
 
 import errno
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -25,7 +26,12 @@ _NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 
 def cannot_write(path: Path, error: OSError) -> PortrayalError:
     """The sentence for a file that could not be written, with what to do about it. A full disk is worth trying again."""
-    where = f"Cannot write {path.name} in {path.parent}"
+    name = path.name
+    while unfinished := re.fullmatch(
+        r"\.(.+)\.[0-9a-f]{12}\.part(\.\w+)?", name
+    ):  # somebody else's way to a whole file
+        name = unfinished[1] + (unfinished[2] or "")
+    where = f"Cannot write {name} in {path.parent}"
     if error.errno in _FULL:
         return StorageError(f"{where}: the disk is full; free some space or choose another folder.")
     if error.errno == errno.EFBIG:

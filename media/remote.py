@@ -27,7 +27,7 @@ from media.errors import InputError, StorageError
 PART_BYTES = 16 << 20
 """Larger files are uploaded in parts of this size, or larger ones where S3's limit of 10,000 parts asks for it."""
 PARTS_AT_ONCE = 4
-SLOWEST = 16 << 10
+SLOWEST = 64 << 10
 """Bytes a second: a transfer that is slower, once patience is over, counts as stuck."""
 READ_SECONDS = 20.0
 """Without a byte for so long, a connection counts as dead."""
@@ -80,6 +80,11 @@ class Remote:
         self._bucket, _, self._prefix = root.path.strip("/").partition("/")
         self._bucket_seen = 0.0
         self._gone_at: float | None = None
+
+    def check(self) -> None:
+        """Ask once whether it is there."""
+        if self._is_s3:
+            self._ask(self._require_bucket(), "use the bucket")
 
     def find(self, name: str) -> Stored | None:
         """What is known of a file; None if it is not there."""
@@ -138,7 +143,15 @@ class Remote:
         )
 
     async def _call(self, method: str, **arguments: Any) -> Any:
-        return await self._patiently(lambda: self._s3()._call_s3(method, Bucket=self._bucket, **arguments))
+        limit = 2 * min(READ_SECONDS, self._patience) + len(arguments.get("Body", b"")) / SLOWEST
+
+        async def attempt() -> Any:
+            try:
+                return await asyncio.wait_for(self._s3()._call_s3(method, Bucket=self._bucket, **arguments), limit)
+            except TimeoutError:
+                raise TimeoutError(f"no answer in {limit:.0f} s") from None
+
+        return await self._patiently(attempt)
 
     async def _patiently(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         began = time.monotonic()

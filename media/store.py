@@ -84,6 +84,16 @@ class ArtifactStore:
         """The artifact's full address: `file:///...` for local ones."""
         return Path(self.path(key).path).as_uri() if self.local else str(self.path(key))
 
+    def check(self) -> None:
+        """Make sure that the store answers; whether it can be written to is seen when it is.
+
+        Raises:
+            InputError: there is no such bucket, or the credentials are wrong.
+            StorageError: it does not answer.
+        """
+        if not self.local:
+            self._remote.check()
+
     def has(self, key: str) -> bool:
         """Whether the artifact is there, whole. Whether its bytes are still the right ones is seen when they are read."""
         return self.path(key).is_file() if self.local else self._remote.find(_checked(key)) is not None

@@ -94,6 +94,7 @@ def read_source(request: ProductionRequest) -> Source:
             engine lacks a language.
         RightsError: a portrait that is asked for may not be used.
         MissingEngineError: an engine that is asked for is not there.
+        StorageError: the artifact store or the result folder does not answer, or its disk is full.
     """
     path = Path(request.source)
     if path.is_dir():
@@ -105,6 +106,7 @@ def read_source(request: ProductionRequest) -> Source:
     check_speech(request, source)
     check_languages(request, source)
     if request.out is not None:
+        workspace.store().check()
         results.check(request.out)
     check_cast(request, source)
     return source

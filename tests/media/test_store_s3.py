@@ -194,6 +194,21 @@ def test_an_answer_that_stops_coming_is_not_waited_for(
     assert not [path for path in reader._cache.rglob("*") if path.is_file()]
 
 
+def test_an_upload_that_nobody_takes_is_not_waited_for(
+    new_store: NewStore, s3_network: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(remote, "SLOWEST", 8 << 20)
+    s3_network.requests = lambda piece, number: time.sleep(30) if b"X-Amz" not in piece else piece[:2000]
+    began = time.monotonic()
+    with (
+        pytest.raises(StorageError, match=r"Cannot store videos/a.mp4.*again"),
+        new_store().writing("videos/a.mp4") as path,
+    ):
+        path.write_bytes(bytes(8 << 20))
+    assert time.monotonic() - began < 10 and keys(bucket) == []
+
+
 def test_a_server_that_is_gone_is_waited_for_once_and_then_said(new_store: NewStore, s3_network: Any) -> None:
     store = new_store()
     store.put_bytes(b"here", "audio", ".wav")
