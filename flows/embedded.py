@@ -7,6 +7,7 @@ its settings when it is imported. The server runs in a process of its own and en
 import asyncio
 import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,10 +18,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from media.errors import PortrayalError
+from media.errors import PortrayalError, StorageError
 
 DEFAULT_SERVER = "http://127.0.0.1:4200/api"
 STARTUP_SECONDS = 180.0
+LEAST_FREE_BYTES = 32 << 20
+"""Below this much room in the home, no server is started: Prefect's database has 2 MB when it is new, and grows."""
 
 QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
@@ -105,6 +108,12 @@ def start(home: Path) -> EmbeddedServer:
 def _launch(prefect_home: Path) -> EmbeddedServer:
     try:
         prefect_home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(prefect_home).free
+        if free < LEAST_FREE_BYTES:
+            raise StorageError(
+                f"{prefect_home.parent}: only {free / (1 << 20):.1f} MB are free there, too few for the catalog and Prefect's "
+                "database; free some space, or set PORTRAYAL_HOME."
+            )
         log = (prefect_home / "server.log").open("wb")
     except OSError as error:
         raise PortrayalError(

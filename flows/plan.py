@@ -196,7 +196,7 @@ def _plan(
             for segment in segments.plan_segments(request, performance, cast, listeners=listeners)
         )
     )
-    cached = {key for key in {one.key for one in planned} if rendering.find_clip(store, key)}
+    cached = set(rendering.find_clips(store, {one.key for one in planned}))
     texts = {
         (performance.language, index): turn.text
         for performance in performances

@@ -170,7 +170,7 @@ def _render_missing(
     shown: dict[str, list[PlannedSegment]] = defaultdict(list)
     for segment in planned:
         shown[segment.key].append(segment)
-    clips = {key: clip for key in shown if (clip := rendering.find_clip(store, key))}
+    clips = rendering.find_clips(store, shown)
     record.planned(planned, clips)
     for clip in clips.values():
         part(rendering.STAGE, clip.key, clip.frames)

@@ -337,6 +337,8 @@ def _is_worth_trying(error: Exception) -> bool:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and isinstance(error.__cause__, TimeoutError):
+        error = error.__cause__  # fsspec wraps them, without a word
     said = str(error).strip().splitlines()
     return (said[0] if said else type(error).__name__).rstrip(".")
 

@@ -22,7 +22,7 @@ from media.settings import Settings
 
 ORIGINALS = ("portraits/",)
 """Beginnings of keys whose artifacts cannot be made anew: damaged ones are left where they are."""
-IN_USE_SECONDS = 3600.0
+IN_USE_SECONDS = 6 * 3600.0
 """What was used so recently stays on this machine, however full the cache is."""
 _measuring = threading.Lock()
 _added: dict[Path, int] = {}
@@ -108,7 +108,7 @@ class ArtifactStore:
     def fetch(self, key: str) -> Path:
         """A local file with the artifact's bytes; downloaded once, and checked, if the store is not local.
 
-        Whoever needs it for longer than an hour must open it, or fetch it again.
+        Whoever needs it for longer than `IN_USE_SECONDS` must open it, or fetch it again.
 
         Raises:
             LostArtifactError: there is no such artifact, or it was damaged; then it is removed, to be made anew.

@@ -13,8 +13,8 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -107,6 +107,14 @@ def find_clip(store: ArtifactStore, segment_key: str, *, just_made: bool = False
     except (LostArtifactError, TypeError, ValueError):
         return None  # a clip without its record is rendered again
     return clip if just_made else replace(clip, seconds_of_work=0.0)
+
+
+def find_clips(store: ArtifactStore, segment_keys: Iterable[str]) -> dict[str, Clip]:
+    """The clips that are in the store, by segment key; looked for side by side, since a store elsewhere takes its time."""
+    keys = list(segment_keys)
+    with ThreadPoolExecutor(1 if store.local else 16) as pool:
+        found = pool.map(lambda key: find_clip(store, key), keys)
+        return {key: clip for key, clip in zip(keys, found, strict=True) if clip is not None}
 
 
 def renderer_count(missing: int) -> int:

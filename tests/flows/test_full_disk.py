@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from media.errors import StorageError
 from tasks import assembling, workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -71,8 +72,8 @@ def test_whichever_disk_is_full_it_is_named_and_the_next_run_goes_on(
         before = files_below(folder)
         answer = portrayal(*arguments)
         assert answer.code == 2 and answer.out == "", answer
-        assert answer.err.startswith("portrayal: ") and answer.err.count("\n") == 1, answer.err
-        assert str(named) in answer.err and ("full" in answer.err or "room" in answer.err), answer.err
+        said = [line for line in answer.err.splitlines() if line.startswith("portrayal: ")]  # Prefect logs there, too
+        assert len(said) == 1 and str(named) in said[0] and ("full" in said[0] or "room" in said[0]), answer.err
         assert files_below(folder) == before
         assert not [path for path in tmp_path.rglob("*.part*") if path.is_file()]
         workspace._catalog.cache_clear()
@@ -105,3 +106,14 @@ def test_whichever_disk_is_full_it_is_named_and_the_next_run_goes_on(
     figures = answer.json["figures"]
     assert [figures[one] for one in ("turns_spoken", "rendered", "videos_assembled")] == [0, 0, 0]
     assert portrayal("report", "--json").json[0]["state"] == "done"
+
+
+def test_a_home_without_room_is_refused_before_a_server_is_started(
+    small_disk: Callable[[Path, str], Path], tmp_path: Path
+) -> None:
+    from flows import embedded
+
+    home = small_disk(tmp_path / "home", "4m")
+    with pytest.raises(StorageError, match=f"{home}: only .* MB are free there.*PORTRAYAL_HOME") as refusal:
+        embedded._launch(home / "prefect")
+    assert refusal.value.exit_code == 2 and not files_below(home)

@@ -87,3 +87,21 @@ def test_a_store_that_is_gone_or_is_none_is_said_before_any_work(
         said = machine("home", script, str(tmp_path / "out"), code=code, **environment)
         assert said.count("\n") == 1 and said.startswith("portrayal: ") and all(word in said for word in words), said
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_store_that_goes_away_while_work_goes_on_is_said_and_the_next_run_goes_on(
+    machine: Machine, bucket: Any, script: Path, s3_network: Any, tmp_path: Path
+) -> None:
+    def cut_after_the_second_clip(piece: bytes, number: int) -> bytes | None:
+        clips = [one for one in bucket.objects.filter(Prefix="artifacts/clips/") if one.key.endswith(".mp4")]
+        return piece if len(clips) < 2 else None
+
+    s3_network.requests = cut_after_the_second_clip
+    said = machine("home", script, str(tmp_path / "out"), code=2)
+    lines = [line for line in said.splitlines() if line.startswith("portrayal: ")]  # Prefect logs there, too
+    assert len(lines) == 1 and "does not answer as it should" in lines[0] and "again" in lines[0], said
+    s3_network.heal()
+    figures = machine("home", script, str(tmp_path / "out"))["figures"]
+    assert (figures["turns_spoken"], figures["reused"], figures["rendered"]) == (0, 2, 3)

@@ -18,6 +18,7 @@ from media.errors import InputError, LostArtifactError, StorageError
 from media.store import ArtifactStore
 
 PATIENCE = 1.5
+"""Of whoever is to be disappointed; the others may take their time on a busy machine."""
 
 WRITES_SLOWLY = """
 import sys
@@ -35,10 +36,10 @@ NewStore = Callable[..., ArtifactStore]
 def new_store(bucket: Any, tmp_path: Path) -> NewStore:
     """The same store, as yet another machine sees it."""
 
-    def machine(**options: Any) -> ArtifactStore:
+    def machine(patience: float = 30.0, **options: Any) -> ArtifactStore:
         machine.number += 1
         url = f"s3://{bucket.name}/artifacts"
-        return ArtifactStore(url, cache=tmp_path / f"cache{machine.number}", patience=PATIENCE, **options)
+        return ArtifactStore(url, cache=tmp_path / f"cache{machine.number}", patience=patience, **options)
 
     machine.number = 0
     return machine
@@ -187,10 +188,10 @@ def test_an_answer_that_stops_coming_is_not_waited_for(
 
     s3_network.answers = stop
     began = time.monotonic()
-    reader = new_store()
+    reader = new_store(patience=PATIENCE)
     with pytest.raises(StorageError, match=r"Cannot read audio/.*run the same command again"):
         reader.fetch(key)
-    assert time.monotonic() - began < 4 * PATIENCE
+    assert time.monotonic() - began < 10 * PATIENCE
     assert not [path for path in reader._cache.rglob("*") if path.is_file()]
 
 
@@ -203,17 +204,17 @@ def test_an_upload_that_nobody_takes_is_not_waited_for(
     began = time.monotonic()
     with (
         pytest.raises(StorageError, match=r"Cannot store videos/a.mp4.*again"),
-        new_store().writing("videos/a.mp4") as path,
+        new_store(patience=PATIENCE).writing("videos/a.mp4") as path,
     ):
         path.write_bytes(bytes(8 << 20))
-    assert time.monotonic() - began < 10 and keys(bucket) == []
+    assert time.monotonic() - began < 20 and keys(bucket) == []
 
 
 def test_a_server_that_is_gone_is_waited_for_once_and_then_said(new_store: NewStore, s3_network: Any) -> None:
-    store = new_store()
-    store.put_bytes(b"here", "audio", ".wav")
+    new_store().put_bytes(b"here", "audio", ".wav")
+    store = new_store(patience=PATIENCE)
     s3_network.requests = lambda piece, number: None
-    for limit in (3 * PATIENCE, 0.5, 0.5):
+    for limit in (6 * PATIENCE, PATIENCE, PATIENCE):
         began = time.monotonic()
         with pytest.raises(StorageError, match="does not answer as it should") as error:
             store.has("clips/a.mp4")
@@ -252,7 +253,7 @@ def test_wrong_and_missing_credentials_are_said_at_once(
     try:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody-else")
         for use in (lambda: store.has("clips/a.mp4"), lambda: store.put_bytes(b"x", "audio", ".wav")):
-            with pytest.raises(InputError, match="refuses.*AWS_SECRET_ACCESS_KEY"):
+            with pytest.raises(InputError, match=r"refuses.*AWS_SECRET_ACCESS_KEY"):
                 use()
     finally:
         ask_who_they_are("inf")
@@ -271,13 +272,13 @@ def test_the_cache_stays_within_its_bound_and_keeps_what_is_in_use(
     old, young = (store.put_bytes(fill * 600, "audio", ".wav") for fill in (b"a", b"b"))
     copies = [store._cache / old, store._cache / young]
     assert all(one.is_file() for one in copies), "both were used just now"
-    for age, copy in ((7200, copies[0]), (3700, copies[1])):
-        os.utime(copy, (time.time() - age, time.time() - age))
+    for more, copy in ((3600, copies[0]), (60, copies[1])):
+        used = time.time() - stores.IN_USE_SECONDS - more
+        os.utime(copy, (used, used))
     store.fetch(old)
     last = store.put_bytes(b"c" * 400, "audio", ".wav")
     assert [one.is_file() for one in (*copies, store._cache / last)] == [True, False, True]
     assert store.fetch(young).read_bytes() == b"b" * 600  # it is still in the store
-    assert stores.IN_USE_SECONDS >= 600
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///folder"])
