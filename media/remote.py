@@ -143,7 +143,7 @@ class Remote:
         )
 
     async def _call(self, method: str, **arguments: Any) -> Any:
-        limit = 2 * min(READ_SECONDS, self._patience) + len(arguments.get("Body", b"")) / SLOWEST
+        limit = 2 * READ_SECONDS + len(arguments.get("Body", b"")) / SLOWEST
 
         async def attempt() -> Any:
             try:

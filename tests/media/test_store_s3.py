@@ -2,8 +2,6 @@
 
 import logging
 import os
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -19,15 +17,6 @@ from media.store import ArtifactStore
 
 PATIENCE = 1.5
 """Of whoever is to be disappointed; the others may take their time on a busy machine."""
-
-WRITES_SLOWLY = """
-import sys
-from pathlib import Path
-from media import remote
-from media.store import ArtifactStore
-remote.PART_BYTES = 5 << 20
-ArtifactStore(sys.argv[1], cache=Path(sys.argv[2]), patience=60).put_file(Path(sys.argv[3]), "videos/long.mp4")
-"""
 
 NewStore = Callable[..., ArtifactStore]
 
@@ -97,20 +86,6 @@ def test_a_large_file_goes_in_parts_and_is_not_seen_before_all_are_there(
     assert stored(bucket, "videos/long.mp4").e_tag.endswith('-3"')
     s3_network.heal()
     assert new_store().fetch("videos/long.mp4").read_bytes() == content
-
-
-def test_a_writer_killed_half_way_leaves_nothing_to_be_seen(bucket: Any, s3_network: Any, tmp_path: Path) -> None:
-    (tmp_path / "film").write_bytes(bytes(12 << 20))
-    s3_network.requests = lambda piece, number: time.sleep(0.01) or piece
-    url = f"s3://{bucket.name}/artifacts"
-    arguments = [sys.executable, "-c", WRITES_SLOWLY, url, str(tmp_path / "cache"), str(tmp_path / "film")]
-    writer = subprocess.Popen(arguments)
-    while not list(bucket.multipart_uploads.all()):
-        assert writer.poll() is None
-        time.sleep(0.01)
-    writer.kill()
-    writer.wait()
-    assert keys(bucket) == []
 
 
 def test_dropped_connections_and_cut_answers_are_tried_again(new_store: NewStore, bucket: Any, s3_network: Any) -> None:
