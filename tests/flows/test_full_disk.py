@@ -118,3 +118,18 @@ def test_a_home_without_room_is_refused_before_a_server_is_started(
     with pytest.raises(StorageError, match=f"{home}: only .* MB are free there.*PORTRAYAL_HOME") as refusal:
         embedded._launch(home / "prefect")
     assert refusal.value.exit_code == 2 and not files_below(home)
+
+
+def test_a_home_that_becomes_full_under_prefect_is_named(
+    small_disk: Callable[[Path, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import start
+
+    home = small_disk(tmp_path / "home", "4m")
+    monkeypatch.setenv("PORTRAYAL_HOME", str(home))
+    with pytest.raises(StorageError, match=f"{home}: the disk is full"), start._prefect():
+        fill(home)
+        raise RuntimeError("500 Internal Server Error")
+    empty(home)
+    with pytest.raises(RuntimeError), start._prefect():
+        raise RuntimeError("500 Internal Server Error")
