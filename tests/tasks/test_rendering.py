@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from media.audio import wav_bytes
-from media.errors import InputError, MissingEngineError, PortrayalError
+from media.errors import InputError, LostArtifactError, MissingEngineError, PortrayalError
 from media.segment import RenderSettings, Segment
 from media.video import probe_video
 from models import still
@@ -86,7 +86,7 @@ def test_what_a_renderer_refuses_reaches_the_caller_with_its_sentence(job: Rende
     renderers = Renderers(1)
     try:
         lost = replace(job, segment=replace(job.segment, audio="audio/nothing.wav"))
-        with pytest.raises(InputError, match=r"audio/nothing\.wav"):
+        with pytest.raises(LostArtifactError, match=r"audio/nothing\.wav"):
             renderers.render(lost)
         changed = replace(job, segment=replace(job.segment, fingerprint="another"))
         with pytest.raises(InputError, match="planned with"):
