@@ -2,7 +2,7 @@
 configuration with which `EMOPipeline` renders as its authors do."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,21 +117,21 @@ def settings(size: Size, variant: str) -> dict[str, Any]:
     }
 
 
-def reference_keys(published: Mapping[str, Tensor], expected: Iterable[str], file: str) -> dict[str, Tensor]:
+def reference_keys(published: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
     """The reference net's weights under this house's names, which are the published ones.
 
     Args:
         published: weights under their published keys.
-        expected: every key that the network has here.
+        expected: what the network has here, by key; only shapes matter.
         file: what the weights were read from, for messages.
 
     Raises:
-        InputError: a key is missing or left over; the message names it.
+        InputError: a key is missing or left over, or has another shape; the message names it.
     """
     return _complete(dict(published), expected, file)
 
 
-def denoising_keys(published: Mapping[str, Tensor], expected: Iterable[str], file: str) -> dict[str, Tensor]:
+def denoising_keys(published: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
     """The denoising network's weights, motion modules included, under this house's names; as `reference_keys`.
 
     Both attentions of a motion block have the same table of positions, of which the first is kept.
@@ -147,7 +147,7 @@ def denoising_keys(published: Mapping[str, Tensor], expected: Iterable[str], fil
     return _complete(mapped, expected, file)
 
 
-def face_locator_keys(published: Mapping[str, Tensor], expected: Iterable[str], file: str) -> dict[str, Tensor]:
+def face_locator_keys(published: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
     """The face locator's weights under this house's names, which are the published ones; as `reference_keys`."""
     return _complete(dict(published), expected, file)
 
@@ -158,12 +158,25 @@ def _motion_name(key: str) -> str:
     return key
 
 
-def _complete(mapped: dict[str, Tensor], expected: Iterable[str], file: str) -> dict[str, Tensor]:
-    wanted = set(expected)
+def whisper_keys(published: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
+    """The weights of Whisper's encoder; its decoder is left out. As `reference_keys`."""
+    mapped = {key: value for key, value in published.items() if key.startswith("encoder.")}
+    return _complete(mapped, expected, file)
+
+
+def _complete(mapped: dict[str, Tensor], expected: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
     faults = [
         f"{what} {', '.join(sorted(keys))}"
-        for what, keys in (("lacks", wanted - mapped.keys()), ("has the unknown", mapped.keys() - wanted))
+        for what, keys in (
+            ("lacks", expected.keys() - mapped.keys()),
+            ("has the unknown", mapped.keys() - expected.keys()),
+        )
         if keys
+    ]
+    faults += [
+        f"has {key} of shape {tuple(value.shape)} instead of {tuple(expected[key].shape)}"
+        for key, value in mapped.items()
+        if key in expected and value.shape != expected[key].shape
     ]
     if faults:
         raise InputError(f"{file}: {' and '.join(faults)}; download the file of EchoMimic v1 again.")
