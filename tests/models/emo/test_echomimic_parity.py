@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from media.errors import InputError
-from models.emo import echomimic
 from models.emo.convert import FILES, convert_echomimic
 from models.emo.pipeline import EMOPipeline
 from models.emo.whisper_audio import WhisperAudioEncoder
@@ -24,55 +23,17 @@ from models.emo.windows import overlapping_windows
 
 DATA = Path(__file__).parents[2] / "data/echomimic"
 PARITY = Path(os.environ.get("PORTRAYAL_PARITY", Path(__file__).parents[4] / "shared/parity")) / "echomimic"
-MICRO = echomimic.Size(image=128, blocks=(32,) * 4, layers=1, locator=(8, 16, 24, 32), clip_frames=6, overlap=2)
 VARIANTS = {"base": "a2v", "acc": "acc"}
 BAR = 5e-5
 FACE = (0.25, 0.25, 0.75, 0.75)
 
 
-def _weights(name: str) -> dict[str, Tensor]:
-    return {key: value.float() for key, value in load_file(DATA / f"{name}.safetensors").items()}
-
-
-def _whisper() -> dict[str, Tensor]:
-    """Random weights of the recordings where they are at hand (17 MB), and others otherwise."""
-    recorded = PARITY / "whisper_random_encoder.safetensors"
-    if recorded.is_file():
-        return {key: value.float() for key, value in load_file(recorded).items()}
-    torch.manual_seed(505)
-    return dict(WhisperAudioEncoder().encoder.state_dict())
-
-
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as it comes from the hub, with the files of both variants."""
-    from diffusers import AutoencoderKL
-
-    folder = tmp_path_factory.mktemp("published")
-    denoising = _weights("denoising_unet")
-    motion = {key: value for key, value in denoising.items() if ".motion_modules." in key}
-    rest = {key: value for key, value in denoising.items() if key not in motion}
-    (folder / "audio_processor").mkdir()
-    for end in ("", "_acc"):
-        torch.save(rest, folder / f"denoising_unet{end}.pth")
-        torch.save(motion, folder / f"motion_module{end}.pth")
-    torch.save(_weights("reference_unet"), folder / "reference_unet.pth")
-    torch.save(_weights("face_locator"), folder / "face_locator.pth")
-    whisper = {f"encoder.{key}": value for key, value in _whisper().items()}
-    whisper["decoder.token_embedding.weight"] = torch.zeros(4, 4)
-    torch.save({"dims": {"n_mels": 80}, "model_state_dict": whisper}, folder / "audio_processor/whisper_tiny.pt")
-    autoencoder = AutoencoderKL.from_config(AutoencoderKL.load_config(DATA / "vae.json"))
-    autoencoder.load_state_dict(_weights("vae"))
-    autoencoder.save_pretrained(folder / "sd-vae-ft-mse")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def converted(published: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def converted(published: Path, micro: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Checkpoints by variant."""
     folder = tmp_path_factory.mktemp("converted")
     for variant in VARIANTS:
-        convert_echomimic(published, folder / variant, variant, MICRO)
+        convert_echomimic(published, folder / variant, variant, micro)
     return {variant: folder / variant for variant in VARIANTS}
 
 
@@ -195,21 +156,23 @@ def test_motion_frames_are_another_way_to_go_on(converted: dict[str, Path]) -> N
 
 
 @pytest.mark.parametrize("name", FILES["base"])
-def test_a_missing_or_damaged_file_is_named_and_nothing_is_left(published: Path, tmp_path: Path, name: str) -> None:
+def test_a_missing_or_damaged_file_is_named_and_nothing_is_left(
+    published: Path, micro: Any, tmp_path: Path, name: str
+) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     shutil.copytree(published, source)
     (source / name).write_bytes((source / name).read_bytes()[:2000])
     with pytest.raises(InputError, match=Path(name).name):
-        convert_echomimic(source, out, "base", MICRO)
+        convert_echomimic(source, out, "base", micro)
     (source / name).unlink()
     with pytest.raises(InputError, match=Path(name).name):
-        convert_echomimic(source, out, "base", MICRO)
+        convert_echomimic(source, out, "base", micro)
     assert [one.name for one in tmp_path.iterdir()] == ["source"]
 
 
-def test_weights_that_are_in_two_files_are_refused(published: Path, tmp_path: Path) -> None:
+def test_weights_that_are_in_two_files_are_refused(published: Path, micro: Any, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(published, source)
     shutil.copy(source / "denoising_unet.pth", source / "motion_module.pth")
     with pytest.raises(InputError, match=r"is in denoising_unet\.pth, too"):
-        convert_echomimic(source, tmp_path / "out", "base", MICRO)
+        convert_echomimic(source, tmp_path / "out", "base", micro)
