@@ -248,12 +248,14 @@ def cut_at_pauses(
     samples: "Sound", rate: int, turn: "SpeakerTurn", longest: float = LONGEST_TURN
 ) -> "Iterator[SpeakerTurn]":
     """A turn in consecutive pieces of at most `longest` seconds, cut where it is quietest."""
+    from models.speech.vad import quietest
+
     start = turn.start
     while turn.end - start > longest:
         earliest = start + longest * _CUT_AFTER / LONGEST_TURN
         # Both pieces shall be worth rendering on their own.
         latest = min(start + longest, turn.end - 1.0)
-        cut = _quietest(samples, rate, earliest, latest)
+        cut = quietest(samples, rate, earliest, latest)
         yield replace(turn, start=start, end=cut)
         start = cut
     yield replace(turn, start=start)
@@ -530,18 +532,6 @@ def _pitch(samples: "Sound", turns: "Sequence[SpeakerTurn]", names: dict[str, st
                 seconds += turn.end - turn.start
         pitch[name] = voice_profile(np.concatenate(own), RATE).pitch_class if own else None
     return pitch
-
-
-def _quietest(samples: "Sound", rate: int, earliest: float, latest: float) -> float:
-    """The middle of the quietest 0.2 s between two moments, in seconds."""
-    hop = rate // 100
-    piece = samples[round(earliest * rate) : round(latest * rate)]
-    frames = piece[: len(piece) // hop * hop].reshape(-1, hop)
-    width = 20
-    if len(frames) < width:
-        return (earliest + latest) / 2
-    energy = np.convolve((frames.astype(np.float64) ** 2).mean(axis=1), np.ones(width), mode="valid")
-    return earliest + (int(energy.argmin()) + width / 2) * hop / rate
 
 
 def _store_sound(store: ArtifactStore, samples: "Sound", span: Span, fps: int) -> str:
