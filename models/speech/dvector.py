@@ -167,7 +167,9 @@ def _purified(recording: _Recording, centroids: NDArray[np.float32]) -> NDArray[
         pure = [clear & (share[:, voice] >= _PURE) for voice in range(len(centroids))]
         if min(int(windows.sum()) for windows in pure) < 2:
             return None
-        centroids = np.array([_unit(recording.coarse_vectors[windows].mean(axis=0, dtype=np.float32)) for windows in pure])
+        centroids = np.array(
+            [_unit(recording.coarse_vectors[windows].mean(axis=0, dtype=np.float32)) for windows in pure]
+        )
     return centroids
 
 

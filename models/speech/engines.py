@@ -164,19 +164,25 @@ def translator(
 def available(settings: Settings | None = None) -> list[EngineStatus]:
     """Every engine, and what is missing; looks at folders only."""
     from models.speech import pyannote
-    from models.speech.whisper_weights import how_to_get as how_to_get_whisper
     from models.speech.translation import chat, madlad, marian
+    from models.speech.whisper_weights import how_to_get as how_to_get_whisper
 
     settings = settings or Settings()
     folder, checkpoint = pyannote_folder(COMMUNITY, settings), whisper_weights(None, settings)
-    get_whisper = "" if checkpoint else f"ask for it by name (--engine transcription=whisper:small); or {how_to_get_whisper(settings)}"
+    get_whisper = (
+        ""
+        if checkpoint
+        else f"ask for it by name (--engine transcription=whisper:small); or {how_to_get_whisper(settings)}"
+    )
     if folder:
         pyannote_status = (True, f"weights in {folder}", "")
     elif settings.hf_token:
         pyannote_status = (True, "weights are downloaded at first use, with PORTRAYAL_HF_TOKEN", "")
     else:
         pyannote_status = (False, "weights are missing", pyannote.how_to_get(COMMUNITY, settings))
-    whisper_detail = f"weights in {checkpoint}" if checkpoint else "weights are missing; fetched from the hub once asked for"
+    whisper_detail = (
+        f"weights in {checkpoint}" if checkpoint else "weights are missing; fetched from the hub once asked for"
+    )
     opus, large = opus_folders(settings), transformers_folder(madlad.DEFAULT, "madlad", settings)
     server = bool(settings.translation_url and settings.translation_model)
     return [

@@ -75,11 +75,12 @@ def whisper_weights(name: str | None, settings: Settings) -> Path | None:
     if name is not None and (own := _whisper_at(Path(name).expanduser())):
         return own
     downloads = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
-    for size in WHISPER_SIZES if name is None else (WHISPER_ALIASES.get(name, name),):
-        repository = whisper_repository(size)
+    for wanted in WHISPER_SIZES if name is None else (name,):
+        repository = whisper_repository(wanted)
         short = repository.rsplit("/", 1)[-1]
         kept = settings.models_dir / "whisper"
-        places = [kept / f"{size}.pt", downloads / f"{size}.pt"] if "/" not in size else []
+        size = next((one for one in WHISPER_SIZES if whisper_repository(one) == repository), short)
+        places = [kept / f"{size}.pt", downloads / f"{size}.pt"]
         places += [kept / f"{short}.pt", kept / size, kept / short, settings.models_dir / short]
         cached = hub_cache() / f"models--{repository.replace('/', '--')}"
         main = cached / "refs" / "main"

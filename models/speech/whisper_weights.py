@@ -90,7 +90,9 @@ def weights_for(name: str | None, settings: Settings) -> Path:
             else f"there is no whisper '{wanted}'"
         )
         sizes = ", ".join(reversed(WHISPER_SIZES))
-        raise InputError(f"{what}; name one of {sizes} and turbo, a repository such as openai/whisper-small, or a file.")
+        raise InputError(
+            f"{what}; name one of {sizes} and turbo, a repository such as openai/whisper-small, or a file."
+        )
     return _fetched(wanted, settings)
 
 
@@ -125,7 +127,16 @@ def load(place: Path, device: str) -> "Whisper":
         model = Whisper(dims)
         model.load_state_dict(weights)
         _set_heads(model, heads, place)
-    except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, UnpicklingError, SafetensorError) as error:
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        UnpicklingError,
+        SafetensorError,
+    ) as error:
         raise MissingEngineError(f"{place}: not a whisper checkpoint; {how_to_get(Settings())}.") from error
     return model.to(device)
 
@@ -171,14 +182,20 @@ def _fetched(name: str, settings: Settings) -> Path:
                 "is a private one."
             ) from error
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise MissingEngineError(f"{missing}, and the hub cannot be reached ({reason}); {how_to_get(settings, name)}.") from error
+        raise MissingEngineError(
+            f"{missing}, and the hub cannot be reached ({reason}); {how_to_get(settings, name)}."
+        ) from error
     return place if place.suffix == ".pt" else place.parent
 
 
 def _needed(files: list[str]) -> list[str]:
     """Which of a repository's files are fetched, in order."""
     for ending in (".safetensors", ".bin"):
-        weights = [one for one in files if re.fullmatch(rf"(pytorch_)?model(-\d+-of-\d+)?{re.escape(ending)}(\.index\.json)?", one)]
+        weights = [
+            one
+            for one in files
+            if re.fullmatch(rf"(pytorch_)?model(-\d+-of-\d+)?{re.escape(ending)}(\.index\.json)?", one)
+        ]
         if weights and "config.json" in files:
             whole = [one for one in weights if not re.search(r"-of-|index", one)]
             return [*(whole[:1] or weights), *(one for one in _DESCRIPTIONS if one in files)]

@@ -101,9 +101,7 @@ def words_in(
         results = decode(model, torch.stack([mel for mel, _ in sounds]), options)
         for (place, start, end, passes), (mel, frames), result in zip(heard, sounds, results, strict=True):
             words, finished = _words(model, tokenizer, mel, frames, result)
-            said[place] += [
-                Word(word.text, min(start + word.start, end), min(start + word.end, end)) for word in words
-            ]
+            said[place] += [Word(word.text, min(start + word.start, end), min(start + word.end, end)) for word in words]
             if words and not finished and passes < _MOST_PASSES:
                 rest = min(start + words[-1].end, end)
                 left = vad.share_of_speech(regions, rest, end) * (end - rest)
