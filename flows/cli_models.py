@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.cli_request import JsonOption
+
 app = typer.Typer(help="List, train and evaluate EMO checkpoints.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a checkpoint.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @app.command("list")

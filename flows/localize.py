@@ -1,7 +1,8 @@
 """The flow `localize`: makes the videos that are still missing in languages which people have translated a source into.
 
 It runs every night. Whoever adds a translation to a script that was produced once, or imports one for a script or a
-recording, finds the video in the morning: the one that `produce` would make if it were asked as it was the last time. Nothing is machine-translated.
+recording, finds the video in the morning: the one that `produce` would make if it were asked as it was the last time.
+Nothing is machine-translated.
 """
 
 from collections.abc import Mapping

@@ -169,11 +169,7 @@ def available(settings: Settings | None = None) -> list[EngineStatus]:
 
     settings = settings or Settings()
     folder, checkpoint = pyannote_folder(COMMUNITY, settings), whisper_weights(None, settings)
-    get_whisper = (
-        ""
-        if checkpoint
-        else f"ask for it by name (--engine transcription=whisper:small); or {how_to_get_whisper(settings)}"
-    )
+    get_whisper = f"ask for it by name (--engine transcription=whisper:small); or {how_to_get_whisper(settings)}"
     if folder:
         pyannote_status = (True, f"weights in {folder}", "")
     elif settings.hf_token:

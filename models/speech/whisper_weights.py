@@ -190,12 +190,9 @@ def _fetched(name: str, settings: Settings) -> Path:
 
 def _needed(files: list[str]) -> list[str]:
     """Which of a repository's files are fetched, in order."""
-    for ending in (".safetensors", ".bin"):
-        weights = [
-            one
-            for one in files
-            if re.fullmatch(rf"(pytorch_)?model(-\d+-of-\d+)?{re.escape(ending)}(\.index\.json)?", one)
-        ]
+    for ending in (r"\.safetensors", r"\.bin"):
+        pattern = rf"(pytorch_)?model(-\d+-of-\d+)?{ending}(\.index\.json)?"
+        weights = [one for one in files if re.fullmatch(pattern, one)]
         if weights and "config.json" in files:
             whole = [one for one in weights if not re.search(r"-of-|index", one)]
             return [*(whole[:1] or weights), *(one for one in _DESCRIPTIONS if one in files)]

@@ -1,5 +1,6 @@
 """whisper over long sound: windows that end in pauses, several of them in one pass, and each word's time."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -163,5 +164,5 @@ def _stretches(tokens: Sequence[int], first_stamp: int, duration: float) -> tupl
             "end": (tokens[until - 1] - first_stamp) * _FRAME,
             "tokens": list(tokens[begin:until]),
         }
-        for begin, until in zip(edges, edges[1:], strict=False)
+        for begin, until in itertools.pairwise(edges)
     ], finished
