@@ -79,7 +79,7 @@ def whisper_weights(name: str | None, settings: Settings) -> Path | None:
         repository = whisper_repository(wanted)
         short = repository.rsplit("/", 1)[-1]
         kept = settings.models_dir / "whisper"
-        size = next((one for one in WHISPER_SIZES if whisper_repository(one) == repository), short)
+        size = next((one for one in WHISPER_SIZES if whisper_repository(one) == repository), wanted.rsplit("/", 1)[-1])
         places = [kept / f"{size}.pt", downloads / f"{size}.pt"]
         places += [kept / f"{short}.pt", kept / size, kept / short, settings.models_dir / short]
         cached = hub_cache() / f"models--{repository.replace('/', '--')}"

@@ -64,7 +64,7 @@ def language_of(model: "Whisper", sound: Sound, window: Window) -> str:
         return "en"
     mel, _ = _heard(model, sound, window)
     _, likely = model.detect_language(mel)
-    return max(likely, key=likely.__getitem__)  # type: ignore[union-attr, no-any-return]
+    return max(likely, key=likely.__getitem__)
 
 
 def words_in(
