@@ -113,5 +113,5 @@ def test_diarizing_leaves_the_number_of_threads_alone_and_pyannote_audio_unimpor
         "print(len(found.embeddings), torch.get_num_threads(), [one for one in sys.modules if one.startswith('pyannote')])"
     )
     command = [sys.executable, "-c", program, str(telephone / "sample.wav")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=280)
     assert done.stdout.split(maxsplit=2) == ["2", "3", "[]\n"]
