@@ -25,6 +25,7 @@ from media.hygiene import SoundCheck, check_sound
 from media.languages import base_language
 from media.store import ArtifactStore
 from media.timeline import Span, Timeline, from_times, sample_at, timed
+from models.speech.vad import quietest
 from tasks import workspace
 from tasks.performance import RENDER_RATE, SOUND_RATE, Performance, SpokenWord
 from tasks.progress import Advance, note
@@ -313,8 +314,6 @@ def cut_at_pauses(
     samples: "Sound", rate: int, turn: "SpeakerTurn", longest: float = LONGEST_TURN
 ) -> "Iterator[SpeakerTurn]":
     """A turn in consecutive pieces of at most `longest` seconds, cut where it is quietest."""
-    from models.speech.vad import quietest
-
     start = turn.start
     while turn.end - start > longest:
         earliest = start + longest * _CUT_AFTER / LONGEST_TURN

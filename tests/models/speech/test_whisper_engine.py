@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.errors import InputError, MissingEngineError
@@ -126,6 +126,7 @@ def test_the_size_is_told_by_the_shape_and_has_alignment_heads_of_that_shape() -
     assert size_of("large-v1", ModelDimensions(80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32)) == "large-v1"
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.floats(0.2, 5.0), st.floats(0.15, 70.0)), min_size=1, max_size=12))
 def test_windows_hold_all_speech_and_are_never_longer_than_whisper_hears(spans: list[tuple[float, float]]) -> None:
     regions: list[tuple[float, float]] = []
