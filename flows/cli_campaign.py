@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli_request import JsonOption as Json
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Queue many productions from a table, run them, and see how far they are.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 Name = Annotated[str, typer.Argument(help="The campaign.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Campaigns. Default: all.")]
 Rows = Annotated[

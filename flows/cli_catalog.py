@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli_request import JsonOption
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ app.add_typer(consent_app, name="consent")
 people_app = typer.Typer(help="Who is who in a show, from episode to episode.", no_args_is_help=True)
 app.add_typer(people_app, name="people")
 
-JsonOption = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON document on stdout and nothing else there."),
-]
 Slug = Annotated[
     str,
     typer.Argument(metavar="PORTRAIT", help="Slug of the portrait, as `catalog list` shows it."),

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.cli_request import JsonOption
+
 app = typer.Typer(help="List, train and evaluate EMO checkpoints.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a checkpoint.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
@@ -17,7 +19,6 @@ VariantOption = Annotated[
     Literal["base", "acc"],
     typer.Option(help="base: 30 steps with guidance; acc: accelerated, 6 steps without, about a tenth of the work."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @app.command("list")

@@ -1,27 +1,30 @@
-"""The flow `localize`: makes the videos that are still missing in languages which a script holds already.
+"""The flow `localize`: makes the videos that are still missing in languages which people have translated a source into.
 
-It runs every night. Whoever adds a translation to a script that was produced once, or imports one, finds the video in the
-morning: the one that `produce` would make if it were asked as it was the last time. Nothing is machine-translated.
+It runs every night. Whoever adds a translation to a script that was produced once, or imports one for a script or a
+recording, finds the video in the morning: the one that `produce` would make if it were asked as it was the last time.
+Nothing is machine-translated.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
 
 from flows.produce import produce
 from media import results
 from media.errors import PortrayalError, RenderError
+from media.languages import closest
 from tasks import workspace
 from tasks.bookkeeping import stored_request
 from tasks.request import ProductionRequest
-from tasks.sources import script_languages
+from tasks.sources import translations_beside, written_languages
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRendition:
-    """A production whose script holds languages that have no finished video."""
+    """A production that people have translated into languages which have no finished video."""
 
     production_id: str
     source: str
@@ -29,6 +32,8 @@ class MissingRendition:
     """Folder of its last finished video, where its record is."""
     name: str
     languages: tuple[str, ...]
+    kind: str = "script"
+    """`script` or `recording`."""
 
     def request(self, engines: Mapping[str, str] | None = None) -> ProductionRequest:
         """What was asked for when the production was last made, but in the languages that are missing.
@@ -40,14 +45,16 @@ class MissingRendition:
             InputError: its record is gone, or cannot be understood.
         """
         asked = stored_request(self.out, self.name, self.production_id).model_dump()
-        now = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        now: dict[str, Any] = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        if self.kind == "recording" and asked["source_language"] is None:
+            now["source_language"] = _spoken(asked, Path(self.source))
         return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
 
 
 def missing_renditions(limit: int = 100) -> list[MissingRendition]:
-    """Productions of scripts with a finished video, and the languages of the script that have none.
+    """Productions with a finished video, and the languages that people have translated them into which have none.
 
-    Scripts that are gone or cannot be read any more are left out.
+    Sources that are gone or cannot be read any more are left out.
     """
     from catalog.productions import list_productions
     from catalog.session import session_factory
@@ -57,14 +64,12 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
         for production in list_productions(session):
             if len(found) == limit:
                 break
-            if production.source_kind != "script":
-                continue
             finished = [one for one in production.renditions if one.video_path]
             done = {one.language: results.parted(str(one.video_path)) for one in finished}
             if not done:
                 continue
             try:
-                languages = script_languages(Path(production.source_name))
+                languages = written_languages(Path(production.source_name), production.source_kind)
             except PortrayalError:
                 continue
             missing = tuple(tag for tag in languages if tag not in done or not results.exists(*done[tag]))
@@ -79,14 +84,23 @@ def missing_renditions(limit: int = 100) -> list[MissingRendition]:
                     out=out,
                     name=name.removesuffix(".mp4").removesuffix(f".{last}"),
                     languages=missing,
+                    kind=production.source_kind,
                 )
             )
     return found
 
 
+def _spoken(asked: Mapping[str, Any], recording: Path) -> str | None:
+    """The language of a recording, where the one language that was asked for was the one that is spoken in it."""
+    named = asked["languages"]
+    if len(named) != 1 or "translation" in asked["engines"] or closest(named[0], translations_beside(recording)):
+        return None
+    return str(named[0])
+
+
 @flow(
     name="localize",
-    description="Makes the videos that are still missing in languages which a script holds already.",
+    description="Makes the videos that are still missing in languages which people have translated a source into.",
     persist_result=False,
 )
 def localize(limit: int = 100, engines: dict[str, str] | None = None) -> list[str]:

@@ -243,3 +243,15 @@ def checked_request(**options: Any) -> ProductionRequest:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option}: {first['msg'].removeprefix('Value error, ')}.") from None
+
+
+def check_counts(exactly: int | None, at_least: int | None, at_most: int | None) -> None:
+    """Refuse numbers of speakers that contradict one another, whichever engine would be given them.
+
+    Raises:
+        InputError: as said.
+    """
+    if exactly is not None and (at_least is not None or at_most is not None):
+        raise InputError("--speakers says how many there are; leave out --min-speakers and --max-speakers.")
+    if at_least is not None and at_most is not None and at_least > at_most:
+        raise InputError(f"--min-speakers {at_least} is more than --max-speakers {at_most}; correct one of them.")

@@ -17,7 +17,7 @@ from media.scripts import SCRIPT_SUFFIXES, read_script
 from media.textfile import read_text
 from media.xliff import read_xliff
 from tasks import workspace
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, check_counts
 from tasks.voices import check_speech
 
 STAGE = "Read the source"
@@ -297,6 +297,24 @@ def script_languages(path: Path) -> tuple[str, ...]:
     return tuple(tag for tag, dialogue in dialogues.items() if all(turn.text for turn in dialogue.turns))
 
 
+def written_languages(path: Path, kind: str) -> tuple[str, ...]:
+    """The languages in which people have written down completely what is said in a source: a recording's lie beside it.
+
+    Whether a recording's turns are still those that were translated is seen when it is produced.
+
+    Raises:
+        InputError: it, or what lies beside it, cannot be read.
+    """
+    if kind == "script":
+        return script_languages(path)
+    found = []
+    for tag, file in translations_beside(path).items():
+        spoken, _, units = read_xliff(read_text(file), str(file))
+        if base_language(tag) != base_language(spoken) and units and all(unit.target for unit in units):
+            found.append(tag)
+    return tuple(found)
+
+
 def require_translations(request: ProductionRequest, path: str, script: Script, languages: Iterable[str]) -> Script:
     """A script in which every language has a dialogue; turns that an engine is to translate are without text in it.
 
@@ -400,7 +418,8 @@ def _read_recording(path: Path, request: ProductionRequest) -> Source:
     from media.rttm import read_rttm
     from media.transcripts import find_transcript, read_transcript
 
-    _check_counts(request)
+    count = request.speakers
+    check_counts(count.exactly, count.at_least, count.at_most)
     info = require_usable(path)
     for option, value in (
         ("--transcript", request.transcript),
@@ -480,16 +499,6 @@ def _require_words(path: Path, request: ProductionRequest, transcript: str | Non
                 f"--lang {tag}: '{spoken}' is spoken in {path}, and no engine is here that translates it; "
                 f"add --engine translation=NAME, or `portrayal localize export {path} --lang {tag} ...`."
             )
-
-
-def _check_counts(request: ProductionRequest) -> None:
-    count = request.speakers
-    if count.exactly is not None and (count.at_least is not None or count.at_most is not None):
-        raise InputError("--speakers says how many there are; leave out --min-speakers and --max-speakers.")
-    if count.at_least is not None and count.at_most is not None and count.at_least > count.at_most:
-        raise InputError(
-            f"--min-speakers {count.at_least} is more than --max-speakers {count.at_most}; correct one of them."
-        )
 
 
 def _sha256(path: Path) -> str:
