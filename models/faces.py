@@ -1,0 +1,273 @@
+"""Finds faces in pictures, and five points on each: eyes, nose and corners of the mouth; and says whether one can be animated.
+
+MTCNN (Zhang et al. 2016, arXiv 1604.02878), with the weights that facenet-pytorch carries, so that it works offline. Its three
+networks look for faces; the last one alone can also follow a face from picture to picture. It is then asked about many
+slightly different squares around the face and their mirror images, and the answers are averaged: the points of a single answer
+tremble by a degree or two of head rotation, which would look like motion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.errors import InputError
+from media.video import Picture
+from models.head import head_angles
+from models.speech.torch_threads import one_thread
+
+Array = NDArray[np.float32]
+Region = tuple[float, float, float, float]
+"""Left, top, right, bottom, fractions of a picture's width and height."""
+
+SECOND = 0.3
+"""A second face counts from this share of the first one's height: smaller ones are people far behind, or posters."""
+LEAST_FACE = 128
+"""Pixels from the middle of the forehead to the chin that a portrait's face must have."""
+MOST_YAW = 45.0
+"""Degrees that a portrait's head may be turned to the side."""
+
+_MAIN, _OTHER = 0.8, 0.9  # scores from which the largest face, and another one, is believed
+_SMALLEST = 32  # pixels of the picture that is looked at
+_LOOKED_AT = 1280  # pixels, the longer side of a still picture that faces are looked for in
+_VIEWS = 10  # squares around the face that are asked about, each also mirrored
+_WANDER = 0.04  # how far the squares differ, in their side
+_SIDE = 48  # pixels, what MTCNN's last network looks at
+_DARK, _BLURRED = 50.0, 1.2  # mean grey, and contrast of neighbouring pixels, of a face 128 pixels high
+_FLAT = 0.42  # share of equal neighbours in a drawn face 96 pixels high
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in one picture; coordinates in its pixels."""
+
+    box: Array
+    """(4,): left, top, right, bottom, from the middle of the forehead to the chin."""
+    points: Array
+    """(5, 2): the eye at the left of the picture, the other one, nose, corner of the mouth at the left, the other one."""
+    score: float
+    """0..1."""
+
+
+class FaceFinder:
+    """MTCNN, loaded when it is first needed.
+
+    Args:
+        device: where its networks run.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    @cached_property
+    def _mtcnn(self) -> Any:
+        from facenet_pytorch import MTCNN
+
+        return MTCNN(keep_all=True, min_face_size=_SMALLEST, device=self.device)
+
+    def find(self, picture: Picture) -> list[Face]:
+        """All faces of a picture (H, W, 3), the largest first."""
+        try:
+            with one_thread():  # how threads share a sum decides its last digits
+                boxes, scores, points = self._mtcnn.detect(np.ascontiguousarray(picture), landmarks=True)
+        except (RuntimeError, ValueError) as error:
+            if "non-empty" not in str(error):
+                raise
+            return []  # what it says where no candidate lies within the picture, or the picture is too small for one
+        if boxes is None:
+            return []
+        faces = [
+            Face(np.asarray(b, np.float32), np.asarray(p, np.float32), float(s))
+            for b, p, s in zip(boxes, points, scores, strict=True)
+        ]
+        return sorted(faces, key=lambda face: face.box[1] - face.box[3])
+
+    def follow(self, picture: Picture, box: Array) -> Face:
+        """The face that was at `box` a moment ago."""
+        import torch
+        import torch.nn.functional as F
+
+        # The squares, as (left, top, side), cut out of the picture once for all of them.
+        centre, side = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2]))
+        squares = np.concatenate([centre - side / 2 + side * (_VIEWPOINTS[:, :2]), side * _VIEWPOINTS[:, 2:]], 1)
+        low = np.floor(squares[:, :2].min(0)).astype(int) - 1
+        high = np.ceil((squares[:, :2] + squares[:, 2:]).max(0)).astype(int) + 1
+        height, width = picture.shape[:2]
+        columns, rows = (np.arange(low[k], high[k]).clip(0, (width, height)[k] - 1) for k in (0, 1))
+        region = torch.from_numpy(picture[rows[:, None], columns]).to(self.device).permute(2, 0, 1)[None].float()
+        extent = np.array([len(columns), len(rows)])
+        scale = squares[:, 2:] / extent
+        shift = (2 * (squares[:, :2] - low) + squares[:, 2:]) / extent - 1
+        theta = torch.zeros(len(squares), 2, 3, device=self.device)
+        theta[:, 0, 0], theta[:, 1, 1] = (torch.from_numpy(scale[:, k]).float() for k in (0, 1))
+        theta[:, :, 2] = torch.from_numpy(shift).float()
+        # Sampled twice as fine and averaged, so that nothing is skipped.
+        grid = F.affine_grid(theta, [len(squares), 3, 2 * _SIDE, 2 * _SIDE], align_corners=False)
+        views = F.grid_sample(region.expand(len(squares), -1, -1, -1), grid, padding_mode="border", align_corners=False)
+        views = (F.avg_pool2d(views, 2) - 127.5) / 128
+        with one_thread(), torch.inference_mode():
+            offsets, points, scores = self._mtcnn.onet(torch.cat([views, views.flip(3)]))
+        offsets, points, scores = offsets.cpu().numpy(), points.cpu().numpy(), scores[:, 1].cpu().numpy()
+
+        half = len(squares)
+        x, y = points[:, :5], points[:, 5:]
+        x[half:], y[half:] = (values[half:, [1, 0, 2, 4, 3]] for values in (1 - x, y))
+        edges = np.array([0, 0, 1, 1]) + offsets
+        edges[half:] = np.stack([1 - edges[half:, 2], edges[half:, 1], 1 - edges[half:, 0], edges[half:, 3]], 1)
+        left, top, sides = np.tile(squares, (2, 1)).T[:, :, None]
+        corners = np.concatenate([left, top, left, top], 1) + sides * edges
+        return Face(
+            corners.mean(0).astype(np.float32),
+            np.stack([left + sides * x, top + sides * y], -1).mean(0).astype(np.float32),
+            float(scores.mean()),
+        )
+
+
+def _viewpoints() -> NDArray[np.float64]:
+    """(_VIEWS, 3): shifts in x and y and sizes of the squares around a face, in its size; the same every time."""
+    chance = np.random.default_rng(0)
+    shift = chance.uniform(-_WANDER, _WANDER, (_VIEWS, 2))
+    size = 1 + chance.uniform(-_WANDER, _WANDER, (_VIEWS, 1))
+    shift, size = shift - shift.mean(0), size / size.mean()
+    return np.concatenate([shift - (size - 1) / 2, size], 1)
+
+
+_VIEWPOINTS = _viewpoints()
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitFace:
+    """The face of a still picture that can be animated."""
+
+    region: Region
+    """From the middle of the forehead to the chin."""
+    points: tuple[tuple[float, float], ...]
+    """The five points of `Face`, as fractions of width and height."""
+    yaw: float
+    """Degrees, to the viewer's right."""
+    score: float
+    """0..1."""
+    warnings: tuple[str, ...]
+    """What makes a good result less likely."""
+
+
+def find_faces(finder: FaceFinder, picture: Picture) -> list[Face]:
+    """All faces of a still picture (H, W, 3) of any size, the largest first; those under 1/40 of its size are missed."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    share = min(1.0, _LOOKED_AT / max(height, width))
+    if share < 1.0:
+        size = max(1, round(width * share)), max(1, round(height * share))
+        looked_at = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    else:
+        looked_at = picture
+    scale = np.array([width / looked_at.shape[1], height / looked_at.shape[0]], np.float32)
+    return [Face(one.box * np.tile(scale, 2), one.points * scale, one.score) for one in finder.find(looked_at)]
+
+
+def portrait_face(picture: Picture, faces: Sequence[Face], region: Region | None = None) -> PortraitFace:
+    """The face of a photograph that is to be animated.
+
+    Args:
+        picture: (H, W, 3).
+        faces: of the picture, the largest first, as `find_faces`.
+        region: where the face is, if somebody has said so; it decides between several.
+
+    Raises:
+        InputError: no face, or several of comparable size; it is under 128 pixels high, or turned more than 45 degrees.
+    """
+    height, width = picture.shape[:2]
+    extent = np.array([width, height], np.float32)
+    sure = [face for face in faces if face.score >= (_OTHER if face is not faces[0] else _MAIN)]
+    if region is not None:
+        said = np.array(region, np.float32) * np.tile(extent, 2)
+        sure = [face for face in sure if _within(face, said)]
+        sure = sorted(sure, key=lambda face: -overlap(face.box, said))[:1]
+    if not sure:
+        raise InputError(
+            f"no face was found {'in it' if region is None else 'where face= says'}; give a photograph of one person who looks "
+            f"towards the camera, evenly lit, with a face of at least {LEAST_FACE} pixels, or style=illustrated and face= if it "
+            "is drawn."
+        )
+    face = sure[0]
+    tall = float(face.box[3] - face.box[1])
+    others = [one for one in sure[1:] if one.box[3] - one.box[1] >= SECOND * tall]
+    if others:
+        places = "; ".join(" ".join(f"{value:.2f}" for value in _region(one, extent)) for one in (face, *others))
+        raise InputError(
+            f"{1 + len(others)} faces were found (left, top, right, bottom: {places}); cut the picture to one person, or say "
+            "which one with face=LEFT TOP RIGHT BOTTOM."
+        )
+    if tall < LEAST_FACE:
+        raise InputError(
+            f"the face is {tall:.0f} pixels high from forehead to chin, and {LEAST_FACE} are needed; give the photograph in a "
+            "larger size, or one taken from nearer."
+        )
+    yaw = float(head_angles(face.points[None])[0, 0])
+    if abs(yaw) > MOST_YAW:
+        raise InputError(
+            f"the head is turned about {abs(yaw):.0f} degrees to the {'right' if yaw > 0 else 'left'}, and {MOST_YAW:.0f} is the "
+            "most that can be animated; give a photograph in which both eyes are seen well."
+        )
+    points = tuple((round(float(x), 5), round(float(y), 5)) for x, y in face.points / extent)
+    return PortraitFace(
+        _region(face, extent), points, round(yaw, 1), round(face.score, 4), tuple(_doubts(picture, face))
+    )
+
+
+def is_drawn(picture: Picture, region: Region) -> bool:
+    """Whether a face looks drawn rather than photographed: flat areas, where skin in a photograph has grain and shading.
+
+    Measured on what is left at 96 pixels of height, which neither JPEG nor a blur that is still a photograph changes much: of
+    neighbours, 61 % and more are equal (within one of 255) in the presenters of the starter cast, 50 % and more as JPEG of
+    quality 50, and 13 to 31 % in four photographs, as JPEG of quality 40 and blurred too.
+    """
+    grey = _grey(picture, region, 96)
+    steps = [np.abs(np.diff(grey, axis=axis)) for axis in (0, 1)]
+    return sum(int((step <= 1).sum()) for step in steps) / max(1, sum(step.size for step in steps)) > _FLAT
+
+
+def overlap(one: Array, two: Array) -> float:
+    """Intersection over union of two boxes."""
+    inside = np.clip(np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2]), 0, None).prod()
+    return float(inside / ((one[2:] - one[:2]).prod() + (two[2:] - two[:2]).prod() - inside))
+
+
+def _within(face: Face, said: Array) -> bool:
+    """Whether the middle of the face is where somebody says that it is."""
+    middle = (face.box[:2] + face.box[2:]) / 2
+    return bool((middle >= said[:2]).all() and (middle <= said[2:]).all())
+
+
+def _region(face: Face, extent: Array) -> Region:
+    left, top, right, bottom = (round(float(v), 5) for v in np.clip(face.box / np.tile(extent, 2), 0, 1))
+    return left, top, right, bottom
+
+
+def _doubts(picture: Picture, face: Face) -> "list[str]":
+    height, width = picture.shape[:2]
+    grey = _grey(picture, _region(face, np.array([width, height], np.float32)), 128)
+    sharp = np.abs(4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]) / 4
+    found = []
+    if grey.mean() < _DARK:
+        found.append(
+            f"the face is dark (mean brightness {grey.mean():.0f} of 255); a better lit photograph looks better"
+        )
+    elif sharp.mean() < _BLURRED:
+        found.append("the face is blurred; a sharper photograph looks better")
+    return found
+
+
+def _grey(picture: Picture, region: Region, tall: int) -> NDArray[np.int16]:
+    """The region in grey, `tall` pixels high."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    left, top, right, bottom = (round(v * side) for v, side in zip(region, (width, height) * 2, strict=True))
+    cut = Image.fromarray(picture[top : max(bottom, top + 1), left : max(right, left + 1)]).convert("L")
+    size = max(2, round(tall * cut.width / cut.height)), tall
+    return np.asarray(cut.resize(size, Image.Resampling.BOX), np.int16)
