@@ -1,8 +1,8 @@
 """From a portrait to the square that is rendered, and back: crop, region mask, and paste-back into the whole picture.
 
-The convention is that of published EchoMimic: the face's box and 50 % of its width and height on each side, made square; the region
-that moves is the box and 10 % on each side. Near the border of the picture the square is shifted inside; where the picture is
-smaller than the square, it is mirrored outwards, so that a face always has the same size in its square.
+The convention is that of published EchoMimic: the face's box and 50 % of its width and height on each side, made square; the
+region that moves is the box and 10 % on each side. Near the border of the picture the square is shifted inside; where the picture
+is smaller than the square, it is mirrored outwards, so that a face always has the same size in its square.
 """
 
 from collections.abc import Iterable, Iterator

@@ -43,6 +43,7 @@ class EMOPipeline(DiffusionPipeline):
         head_speed: mean head rotation in speech unless asked otherwise, degrees a second.
         latent_scale: what latents are divided by, per channel.
         latent_spread: fields of `models.emo.denoising.Spread`.
+        domain: style of the portraits that it was trained on, `illustrated` or `photo`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class EMOPipeline(DiffusionPipeline):
         head_speed: float = 6.0,
         latent_scale: list[float] | None = None,
         latent_spread: dict[str, object] | None = None,
+        domain: str = "illustrated",
     ):
         super().__init__()
         self.register_modules(
@@ -84,6 +86,7 @@ class EMOPipeline(DiffusionPipeline):
             head_speed=head_speed,
             latent_scale=latent_scale or [1.0],
             latent_spread=latent_spread or {"channels": [1.0], "places": [[[1.0]]] * 2, "face": [0, 0, 1, 1]},
+            domain=domain,
         )
 
     def __call__(
