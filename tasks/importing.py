@@ -166,9 +166,8 @@ def _rows(path: Path, defaults: Mapping[str, str]) -> tuple[Path, list[_Row]]:
     for column in defaults:
         _known(column, "--set")
     if path.is_dir() and not (path / TABLE).exists():
-        files = sorted(
-            one.name for one in path.iterdir() if one.suffix.lower() in SUFFIXES + OTHER_SUFFIXES and one.name[0] != "."
-        )
+        read = SUFFIXES + OTHER_SUFFIXES
+        files = sorted(one.name for one in path.iterdir() if one.suffix.lower() in read and one.name[0] != ".")
         if not files:
             raise InputError(f"{path}: there is no picture in this folder ({', '.join(SUFFIXES)}); name another one.")
         return path, [_Row(number, {**defaults, "file": name}) for number, name in enumerate(files, 1)]
@@ -313,8 +312,8 @@ def _face_of(
 ) -> "tuple[Region | None, str, dict[str, Any]]":
     """Face region, style and what was found of a picture; a problem of the row where there is no face to be animated.
 
-    A photograph's face is looked for even where somebody says where it is. What is drawn needs no detector where it is said; without
-    a style, flat colours tell a drawing.
+    A photograph's face is looked for even where somebody says where it is. What is drawn needs no detector where it is
+    said; without a style, flat colours tell a drawing.
     """
     import numpy as np
 
