@@ -326,7 +326,7 @@ def _face_of(
         return said, "illustrated", {}
     faces = find_faces(finder, pixels)
     try:
-        face = portrait_face(pixels, faces, said, least=1 if style == "illustrated" else None)
+        face = portrait_face(finder, pixels, faces, said, least=1 if style == "illustrated" else None)
     except InputError as error:
         if style == "illustrated":
             row.refuse("face", "is missing; say where it is as LEFT TOP RIGHT BOTTOM, fractions of width and height")

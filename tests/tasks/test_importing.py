@@ -119,7 +119,7 @@ def test_every_problem_is_said_by_row_and_column_and_nothing_is_imported(folder:
         ",nobody,,,CC0,,,,,",
         "çelik_2.webp,,,,CC0,,Jo,2026-02-01,2026-01-01,",
     )
-    outcome = import_portraits(source, {"face": "0.2 0.1 0.8 0.9"})
+    outcome = import_portraits(source, {"face": "0.2 0.1 0.8 0.9", "style": "illustrated"})
     assert outcome.added == ()
     assert said(outcome) == [
         *((3, column) for column in ("slug", "presentation", "face", "licence", "languages", "consent_purposes")),
