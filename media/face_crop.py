@@ -138,7 +138,7 @@ class PasteBack:
             for strip, whole in _strips(parts)
         ]
         self._parts = parts
-        self._expected: NDArray[np.int16] | None = None
+        self._compared: tuple[NDArray[np.intp], NDArray[np.int16]] | None = None
         self._shift: NDArray[np.float64] | None = None
 
     @property
@@ -183,17 +183,18 @@ class PasteBack:
 
     def _colour_steps(self, rendered: Picture) -> list[int]:
         """What to add to red, green and blue, by what the picture has where both are mixed."""
-        if self._expected is None:
-            self._compare_at(rendered.shape[0])
-        if not len(self._compared):
+        if self._compared is None:
+            self._compared = self._compared_at(rendered.shape[0])
+        places, expected = self._compared
+        if not len(places):
             return [0, 0, 0]
-        apart = self._expected - rendered.reshape(-1, 3)[self._compared]
+        apart = expected - rendered.reshape(-1, 3)[places]
         shift = np.clip(np.median(apart, axis=0), -_MOST_SHIFT, _MOST_SHIFT)
         self._shift = shift if self._shift is None else _STEADY * self._shift + (1 - _STEADY) * shift
         return [round(float(step)) for step in self._shift]
 
-    def _compare_at(self, side: int) -> None:
-        """Choose the pixels of a square of `side` pixels at which both are mixed, and keep what the picture has there."""
+    def _compared_at(self, side: int) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+        """Pixels of a square of `side` pixels at which both are mixed, and what the picture has there (N, 3)."""
         weights, place = self._parts, self._place
         left, top, right, bottom = (value * side for value in self._source)
         rows, columns = (
@@ -208,9 +209,9 @@ class PasteBack:
         first, start = int(np.ceil(top)), int(np.ceil(left))
         mixed[first : first + len(rows), start : start + len(columns)] = (seen > 32) & (seen < 224)
         found = np.flatnonzero(mixed)
-        self._compared = found[:: max(1, len(found) // _SAMPLES)]
+        places = found[:: max(1, len(found) // _SAMPLES)]
         original = cut_square(self._picture, self._square, side).reshape(-1, 3)
-        self._expected = original[self._compared].astype(np.int16)
+        return places, original[places].astype(np.int16)
 
 
 def _weights(across: NDArray[np.float64], down: NDArray[np.float64], face: Region) -> NDArray[np.float64]:

@@ -265,7 +265,7 @@ def _closely(finder: FaceFinder, picture: Picture, face: Face) -> Face:
     small = cut.resize((max(1, round(cut.width * share)), max(1, round(cut.height * share))), Image.Resampling.BOX)
     scale = np.array([cut.width / small.width, cut.height / small.height], np.float32)
     corner = np.array([left, top], np.float32)
-    found = finder.follow(np.asarray(small), (face.box - np.tile(corner, 2)) / np.tile(scale, 2))
+    found = finder.follow(np.asarray(small), ((face.box - np.tile(corner, 2)) / np.tile(scale, 2)).astype(np.float32))
     return Face(found.box * np.tile(scale, 2) + np.tile(corner, 2), found.points * scale + corner, found.score)
 
 
