@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.orm import Session, joinedload
@@ -60,6 +61,15 @@ _LIKE_ANYBODY = 5
 """Likeness up to which two faces are not confused: what two young women with the same hair have in common."""
 
 _Looks = frozenset[tuple[str, str]]
+
+
+class TooFewPortraitsError(InputError):
+    """There are fewer portraits than speakers."""
+
+    def __init__(self, message: str, *, enough_of_others: bool) -> None:
+        """`enough_of_others`: there would be enough if portraits of another style could be cast."""
+        super().__init__(message)
+        self.enough_of_others = enough_of_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,7 @@ def cast_speakers(
     use: Use = ANY_USE,
     exclude: Sequence[str] = (),
     reserved: Collection[int] = (),
+    style: str | None = None,
 ) -> list[CastingDecision]:
     """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
 
@@ -135,11 +146,14 @@ def cast_speakers(
         exclude: slugs of portraits that nobody shall have, except those who wish for one or have it already.
         reserved: ids of portraits that others shall have, such as who is in other episodes; they are cast only when
             there are not enough without them.
+        style: what the renderer is made for: `photo`, or `illustrated`, which every other style counts as; only such
+            portraits are cast, and others are not kept. None: any.
         use: what the portraits are for; those whose licence or consent does not cover it are not cast.
 
     Raises:
         InputError: no such production; a speaker twice; a hint or portrait that does not exist; two speakers who wish
-            for one portrait; fewer usable portraits than speakers.
+            for one portrait.
+        TooFewPortraitsError: fewer usable portraits than speakers.
         RightsError: a portrait that was wished for may not be used.
     """
     _check(requests)
@@ -152,7 +166,7 @@ def cast_speakers(
         )
     }
     wished = _wished(session, requests, at, use)
-    decided, lost = _kept(session, requests, earlier, wished, at, use)
+    decided, lost = _kept(session, requests, earlier, wished, at, use, style)
     missing = sorted((one for one in requests if one.speaker not in decided), key=lambda one: one.speaker)
     if missing:
         taken = {one.portrait_id for one in decided.values()}
@@ -162,14 +176,17 @@ def cast_speakers(
         asked = {one.speaker for one in requests}
         held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
         held |= set(reserved) - taken
-        candidates = _candidates(session, production_id, seed, missing, barred | held, at, use)
+        candidates = _candidates(session, production_id, seed, missing, barred | held, at, use, style)
         if held and _count(candidates) < len(missing):
-            candidates = _candidates(session, production_id, seed, missing, barred, at, use)
+            candidates = _candidates(session, production_id, seed, missing, barred, at, use, style)
         if _count(candidates) < len(missing):
-            raise InputError(
-                f"{len(requests)} speakers need {len(requests)} different portraits and only "
+            kind = "" if style is None else f" that are {'photographs' if style == 'photo' else 'illustrated'}"
+            everything = _candidates(session, production_id, seed, missing, barred, at, use, None)
+            raise TooFewPortraitsError(
+                f"{len(requests)} speakers need {len(requests)} different portraits{kind} and only "
                 f"{_count(candidates) + len(taken)} may be used; add portraits or renew consents "
-                "(see `portrayal catalog list`)."
+                "(see `portrayal catalog list`).",
+                enough_of_others=_count(everything) >= len(missing),
             )
         fixed = [_looks_of(one) for one in session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))]
         for request, others, (choice, for_looks) in zip(missing, candidates, _settle(candidates, fixed), strict=True):
@@ -257,6 +274,7 @@ def _kept(
     wished: dict[str, Portrait],
     at: datetime,
     use: Use,
+    style: str | None,
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
     portraits = [one.portrait_id for one in earlier.values()]
@@ -264,6 +282,7 @@ def _kept(
     known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(known_slugs)))}
     portraits += [one.id for one in known.values()]
     usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
+    other = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), ~_of_style(style))))
     # Wishes first, then who is known from other episodes; both may take a portrait from who only happens to have it.
     spoken_for = {portrait.id: speaker for speaker, portrait in wished.items()}
     decided: dict[str, CastingDecision] = {}
@@ -275,7 +294,9 @@ def _kept(
         if request.known is None or request.speaker in wished or request.known[0] not in known:
             continue
         portrait, how = known[request.known[0]], request.known[1]
-        if portrait.id not in usable_ids:
+        if portrait.id in other:
+            lost[request.speaker] = [f"{how} had '{portrait.slug}', {_not_rendered(portrait)}"]
+        elif portrait.id not in usable_ids:
             lost[request.speaker] = [f"{how} had '{portrait.slug}', which may not be used any more"]
         elif spoken_for.setdefault(portrait.id, request.speaker) != request.speaker:
             lost[request.speaker] = [f"{how} had '{portrait.slug}', which is another speaker's here"]
@@ -286,6 +307,8 @@ def _kept(
         if speaker in theirs and (before is None or before.portrait_id != theirs[speaker][0].id):
             portrait, reason = theirs[speaker]
             decided[speaker] = CastingDecision(speaker, portrait.slug, portrait.id, 1.0, reason)
+        elif before is not None and before.portrait_id in other:
+            lost.setdefault(speaker, []).append(f"had '{before.portrait.slug}', {_not_rendered(before.portrait)}")
         elif before is not None and before.portrait_id not in usable_ids:
             lost.setdefault(speaker, []).append(f"'{before.portrait.slug}' may not be used any more")
         elif before is not None and spoken_for.get(before.portrait_id, speaker) != speaker:
@@ -303,6 +326,7 @@ def _candidates(
     taken: set[int],
     at: datetime,
     use: Use,
+    style: str | None,
 ) -> list[list[_Candidate]]:
     """For every request its best candidates, best first: as many as there are requests, and some more.
 
@@ -324,7 +348,7 @@ def _candidates(
                 for name in ("languages", "tags")
             ),
         )
-        .where(usable(at, use, many=True), Portrait.id.not_in(sorted(taken)))
+        .where(usable(at, use, many=True), Portrait.id.not_in(sorted(taken)), _of_style(style))
         .cte("free")
     )
     names = ("presentation", "age_band", "style", "languages", "tags")
@@ -390,6 +414,17 @@ def _candidates(
         )
         found[row.request].append(candidate)
     return found
+
+
+def _of_style(style: str | None) -> ColumnElement[bool]:
+    """Whether a renderer for `style` is made for a portrait."""
+    if style is None:
+        return true()
+    return Portrait.style == "photo" if style == "photo" else Portrait.style != "photo"
+
+
+def _not_rendered(portrait: Portrait) -> str:
+    return f"which is {'a photograph' if portrait.style == 'photo' else 'drawn'} and not what the renderer is made for"
 
 
 def _graded(kinds: CTE, index: int, request: CastingRequest, production_id: str, seed: int) -> Select[Any]:

@@ -63,6 +63,9 @@ def import_(
         print(
             f"{len(outcome.added)} portraits {'would be' if dry_run else 'are'} imported, {len(outcome.present)} were there."
         )
+        if outcome.warnings:
+            noted = [(str(one.row), one.column, one.problem) for one in outcome.warnings]
+            print_table("To be looked at", ("Row", "Column", "Note"), noted)
         if outcome.without_consent:
             print(
                 f"Without a consent, and not cast before there is one (`portrayal catalog consent add`): "
@@ -243,8 +246,7 @@ def cast(
     from flows.plan import make_plan
     from tasks.request import checked_request
 
-    # Who is cast does not depend on what renders; the preview is always there.
-    request = checked_request(source=str(source), name=name, cast=pairs("--cast", wish), engines={"render": "still"})
+    request = checked_request(source=str(source), name=name, cast=pairs("--cast", wish))
     with progress_on_stderr(show=not json):
         planned = make_plan(request)
     rows = [casting.as_json() for casting in planned.castings]

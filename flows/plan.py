@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.console import print_table, stdout_console
 from flows.report import duration
-from tasks import casting, hearing, rendering, segments, sources, speaking, translating, workspace
+from tasks import casting, domains, hearing, rendering, segments, sources, speaking, translating, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.casting import CastSpeaker
 from tasks.performance import Performance
@@ -96,6 +96,7 @@ def make_plan(request: ProductionRequest) -> Plan:
     request = request.model_copy(update={"out": None})
     with stage(sources.STAGE):
         source = sources.read_source(request)
+    request = domains.settled(request, source)
     fps = segments.frames_per_second(request)
     heard: hearing.Heard | None = None
     if source.kind == "recording":

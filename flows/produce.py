@@ -21,6 +21,7 @@ from tasks import (
     assembling,
     bookkeeping,
     casting,
+    domains,
     hearing,
     rendering,
     segments,
@@ -70,6 +71,7 @@ def produce(request: ProductionRequest) -> Production:
     timings: dict[str, float] = defaultdict(float)
     with _timed(timings, sources.STAGE):
         source = read_source(request)
+    request = domains.settled(request, source)
     fps = segments.frames_per_second(request)
     heard: hearing.Heard | None = None
     if source.kind == "recording":

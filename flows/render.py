@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from media.errors import InputError, PortrayalError, RenderError
 from media.segment import Clip, Segment
-from tasks import rendering, workspace
+from tasks import domains, rendering, workspace
 from tasks.progress import part
 from tasks.rendering import RendererLostError, RenderJob
 from tasks.request import RenderOptions
@@ -203,19 +203,24 @@ def _job(number: int, order: SegmentOrder) -> RenderJob:
     from catalog.portraits import find_portrait
     from catalog.session import session_factory
 
-    info = rendering.engine_info(order.checkpoint, workspace.settings().models_dir)
+    models_dir = workspace.settings().models_dir
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        portrait = find_portrait(session, order.portrait)
+    checkpoint = order.checkpoint
+    if checkpoint == "auto" and portrait.style == domains.PHOTO:
+        checkpoint = domains.photograph_checkpoint(models_dir) or checkpoint
+    info = rendering.engine_info(checkpoint, models_dir)
+    domains.require_domain(info, portrait.slug, portrait.style, order.checkpoint, models_dir)
     if order.fingerprint is not None and order.fingerprint != info.fingerprint:
         raise InputError(
             f"segment {number}: checkpoint '{order.checkpoint}' is another one here ({info.fingerprint[:12]}...); "
             "install the same one on every machine."
         )
-    with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        portrait = find_portrait(session, order.portrait)
     segment = Segment(
         portrait=portrait.image_key,
         audio=order.audio,
         face=portrait.face,
-        checkpoint=info.name if order.checkpoint == "auto" else order.checkpoint,
+        checkpoint=info.name if order.checkpoint == "auto" else checkpoint,
         fingerprint=info.fingerprint,
         settings=rendering.effective_settings(order.render.settings, info),
     )

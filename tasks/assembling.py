@@ -172,6 +172,7 @@ def _compose(
                 name=person.speaker,
                 portrait=store.fetch(person.picture),
                 idle=store.fetch(clip_key(idle[person.speaker].key)) if person.speaker in idle else None,
+                face=person.face,
             )
             for person in cast
         ),

@@ -24,7 +24,7 @@ from media.languages import base_language
 from media.provenance import write_record
 from media.scripts import write_script
 from media.templates import fill, is_template
-from tasks import casting, rendering, segments, workspace
+from tasks import casting, domains, rendering, segments, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.request import ProductionRequest
 from tasks.sources import Source, read_source
@@ -180,6 +180,7 @@ def _prepare(
     from catalog.campaigns import NewRow
 
     problems: list[Problem] = list(found_before)
+    codes = {InputError.exit_code for _ in problems}
     checked: dict[str, Source | PortrayalError] = {}
     casts = _casts_before(options.name)
     seen: set[tuple[object, ...]] = set()
@@ -199,6 +200,7 @@ def _prepare(
             script = _filled(source, row)
         except PortrayalError as error:
             problems.append(Problem(row.number, _column_of(error, row), str(error).rstrip(".")))
+            codes.add(error.exit_code)
             continue
         text = None if script is None else write_script(script, "yaml")
         digest = _digest(base, source, text, options.out)
@@ -208,11 +210,13 @@ def _prepare(
             if row.request_id is None:  # the others are found when the file is read
                 what = f"it asks for the same as row {earlier}; give both a request_id if that is meant"
                 problems.append(Problem(row.number, "request_id", what))
+                codes.add(InputError.exit_code)
             continue
         request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
         pieces, seconds = _pieces(request, source, script)
-        cost, alone = _rendering(request, [one for one in pieces if one.key not in seen])
-        shared += _rendering(request, [one for one in pieces if one.key in seen])[0]
+        renders = domains.settled(request, source)
+        cost, alone = _rendering(renders, [one for one in pieces if one.key not in seen])
+        shared += _rendering(renders, [one for one in pieces if one.key in seen])[0]
         seen |= {one.key for one in pieces}
         takes = alone / max(1, rendering.renderer_count(max(1, len(pieces))))
         takes += seconds * seconds_per_unit(COMPOSING_SPEED, DEFAULT_COMPOSING)
@@ -232,7 +236,9 @@ def _prepare(
         )
         video, work, total = video + seconds, work + cost, total + takes
     if problems:
-        raise CampaignFileError(str(path), problems)
+        refused = CampaignFileError(str(path), problems)
+        refused.exit_code = min(codes)  # 3 only where nothing but something to install is missing
+        raise refused
     return new, Estimate(video, work, shared, total + (rendering.STARTING_SECONDS if work else 0.0))
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 STAGE = "Render the clips"
 DEFAULT_CHECKPOINT = "starter"
+PHOTO_CHECKPOINTS = ("echomimic", "echomimic-acc")
+"""Folders of the models directory in which checkpoints for photographs are looked for, the first one first."""
 STALLED_SECONDS = 900.0
 """A renderer that finishes no frame for so long hangs, and is killed."""
 LAPTOP_SECONDS_PER_FRAME = 0.2
@@ -79,6 +81,11 @@ def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | 
     from models.emo.renderer import checkpoint_info
 
     return checkpoint_info(DEFAULT_CHECKPOINT if name == "auto" else name, models_dir)
+
+
+def is_made_for(info: "CheckpointInfo | still.StillInfo | draft.DraftInfo", style: str) -> bool:
+    """Whether an engine renders portraits of this style. Only `photo` is told apart: all others are drawn."""
+    return info.domain == "any" or (info.domain == "photo") == (style == "photo")
 
 
 def effective_settings(
@@ -158,6 +165,7 @@ def render_clip(
 
     from media.audio import read_audio
     from media.video import write_video
+    from tasks.framed import framed
 
     store = ArtifactStore(store_url)
     segment = job.segment
@@ -170,13 +178,9 @@ def render_clip(
     portrait = np.asarray(Image.open(io.BytesIO(store.fetch(segment.portrait).read_bytes())).convert("RGB"))
     began, work_began = time.perf_counter(), time.process_time()
     key = segment.key
-    size = renderer.info.size
+    size, pictures = framed(renderer, portrait, samples, segment, job.frames, on_frame)
     with store.writing(clip_key(key)) as path:
-        write_video(
-            renderer.render(portrait, samples, segment.face, segment.settings, job.frames, on_frame),
-            path,
-            job.fps,
-        )
+        write_video(pictures, path, job.fps)
         passed = time.perf_counter() - began
         work = passed if getattr(renderer, "device", "cpu") != "cpu" else time.process_time() - work_began
         clip = Clip(

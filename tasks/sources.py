@@ -96,6 +96,8 @@ def read_source(request: ProductionRequest) -> Source:
         MissingEngineError: an engine that is asked for is not there.
         StorageError: the artifact store or the result folder does not answer, or its disk is full.
     """
+    from tasks.domains import settled
+
     path = Path(request.source)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name one script or recording in it.")
@@ -109,6 +111,7 @@ def read_source(request: ProductionRequest) -> Source:
         workspace.store().check()
         results.check(request.out)
     check_cast(request, source)
+    settled(request, source)
     return source
 
 
@@ -145,11 +148,8 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
     Raises:
         InputError, RightsError: as said.
     """
-    wishes = dict(request.cast)
-    if source.script is not None:
-        wishes = {name: hint.portrait for name, hint in source.script.speakers.items() if hint.portrait}
-        wishes |= named_cast(request, source.script.source.speakers)
-    if not wishes:
+    wished = wishes(request, source)
+    if not wished:
         return
     from catalog.portraits import find_portrait
     from catalog.rights import Use, require_rights
@@ -158,7 +158,7 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
     use = Use(request.purpose, request.region, source.languages)
     owners: dict[str, str] = {}
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        for speaker, slug in wishes.items():
+        for speaker, slug in wished.items():
             if slug in owners:
                 raise InputError(
                     f"--cast: {owners[slug]} and {speaker} would both be '{slug}'; give each their own portrait."
@@ -168,6 +168,18 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
                 require_rights(session, find_portrait(session, slug), use=use)
             except PortrayalError as error:
                 raise type(error)(f"{speaker}: {error}") from None
+
+
+def wishes(request: ProductionRequest, source: Source) -> dict[str, str]:
+    """Portrait (slug) by speaker, as far as the script or the request name one.
+
+    Raises:
+        InputError: a speaker is nobody of the script.
+    """
+    if source.script is None:
+        return dict(request.cast)
+    wished = {name: hint.portrait for name, hint in source.script.speakers.items() if hint.portrait}
+    return wished | named_cast(request, source.script.source.speakers)
 
 
 def named_cast(request: ProductionRequest, speakers: Iterable[str]) -> dict[str, str]:
