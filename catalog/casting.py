@@ -20,19 +20,21 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    and_,
+    TableValuedAlias,
     case,
+    false,
     func,
     literal,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.orm import Session, joinedload
 
 from catalog.portraits import find_portrait
 from catalog.productions import lock_production
-from catalog.rights import ANY_USE, Use, purposes, require_rights, usable
+from catalog.rights import ANY_USE, Use, consented, licensed, purposes, require_rights, usable
 from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, now
 from media.dialogue import language_tag
 from media.errors import InputError, RightsError
@@ -51,6 +53,9 @@ _STYLE = 12
 
 _SPARE_CANDIDATES = 32
 """How many portraits a speaker brings to the settling beyond one per speaker, for looks to choose from."""
+
+_REACH = 2
+"""Consents are asked for of so many times more portraits than are wanted, at first."""
 
 _LOOKS = {"presentation": 2, "age_band": 1, "skin": 2, "hair": 2, "clothing": 1, "glasses": 2, "head_covering": 3}
 """How much two portraits look alike when they have this in common."""
@@ -171,7 +176,10 @@ def cast_speakers(
                 f"{_count(candidates) + len(taken)} may be used; add portraits or renew consents "
                 "(see `portrayal catalog list`)."
             )
-        fixed = [_looks_of(one) for one in session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))]
+        fixed: list[_Looks] = []
+        if taken:
+            cast_already = session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))
+            fixed = [_looks_of(one) for one in cast_already]
         for request, others, (choice, for_looks) in zip(missing, candidates, _settle(candidates, fixed), strict=True):
             reason = "; ".join([*_reasons(request, choice, others, for_looks), *lost.get(request.speaker, ())])
             decided[request.speaker] = CastingDecision(
@@ -260,10 +268,13 @@ def _kept(
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
     portraits = [one.portrait_id for one in earlier.values()]
-    known_slugs = [one.known[0] for one in requests if one.known is not None]
-    known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(known_slugs)))}
+    known: dict[str, Portrait] = {}
+    if slugs := [one.known[0] for one in requests if one.known is not None]:
+        known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(slugs)))}
     portraits += [one.id for one in known.values()]
-    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
+    usable_ids: set[int] = set()
+    if portraits:
+        usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
     # Wishes first, then who is known from other episodes; both may take a portrait from who only happens to have it.
     spoken_for = {portrait.id: speaker for speaker, portrait in wished.items()}
     decided: dict[str, CastingDecision] = {}
@@ -306,150 +317,228 @@ def _candidates(
 ) -> list[list[_Candidate]]:
     """For every request its best candidates, best first: as many as there are requests, and some more.
 
-    With n speakers and the best n of each, no speaker is ever better off with one that was left out. Points depend on a
-    portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and only portraits of those kinds
-    that can be among the best are looked at.
+    With n speakers and the best n of each, no speaker is ever better off with one that was left out.
     """
     limit = len(requests) + _SPARE_CANDIDATES
-    free = (
-        select(
-            Portrait.id,
-            Portrait.slug,
-            Portrait.presentation,
-            Portrait.age_band,
-            Portrait.lot,
-            Portrait.style,
-            *(
-                func.lower(func.coalesce(Portrait.attributes[name].as_string(), "[]"), type_=String).label(name)
-                for name in ("languages", "tags")
-            ),
-        )
-        .where(usable(at, use, many=True), Portrait.id.not_in(sorted(taken)))
-        .cte("free")
+    found, all_seen = _best(session, production_id, seed, requests, taken, at, use, limit, _REACH * limit)
+    if not all_seen and any(len(column) < limit for column in found):
+        # Consents bar most of those that fit best: look at everybody.
+        found, _ = _best(session, production_id, seed, requests, taken, at, use, limit, LOTS)
+    return found
+
+
+def _best(
+    session: Session,
+    production_id: str,
+    seed: int,
+    requests: Sequence[CastingRequest],
+    taken: set[int],
+    at: datetime,
+    use: Use,
+    limit: int,
+    reach: int,
+) -> tuple[list[list[_Candidate]], bool]:
+    """For every request the best `limit` of the portraits that may be used, and whether none was left unseen.
+
+    Points depend on a portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and consents
+    are asked for only of the kinds that fit best, until they hold `reach` portraits.
+    """
+    asked = union_all(
+        *(_asked(index, request, production_id, seed) for index, request in enumerate(requests))
+    ).cte("asked")
+    languages, tags = (
+        func.coalesce(Portrait.attributes[name].as_string(), "[]", type_=String).label(name)
+        for name in ("languages", "tags")
     )
-    names = ("presentation", "age_band", "style", "languages", "tags")
-    kinds = select(*(free.c[name] for name in names), func.count().label("portraits")).group_by(*names).cte("kinds")
-    graded = union_all(
-        *(_graded(kinds, index, request, production_id, seed) for index, request in enumerate(requests))
-    ).subquery()
+    same = (Portrait.presentation, Portrait.age_band, Portrait.style, languages, tags)
+    kinds = (
+        select(
+            *same,
+            func.min(Portrait.id).label("kind"),  # a number that no other kind has
+            func.count().label("portraits"),
+            _bundled(session).label("ids"),
+        )
+        .where(licensed(at, use), Portrait.id.not_in(sorted(taken)))
+        .group_by(*same)
+        .cte("kinds")
+    )
+    tag_count = max(len(one.tags) for one in requests)
+    graded = (
+        select(
+            asked.c.request,
+            asked.c.factor,
+            asked.c.shift,
+            kinds.c.kind,
+            kinds.c.portraits,
+            _fit(kinds, asked, tag_count).label("fit"),
+            func.coalesce(_speaks(kinds, asked), false()).label("speaks"),
+        )
+        .select_from(asked.join(kinds, true()))
+        .subquery()
+    )
+    by_fit: dict[str, Any] = {"partition_by": graded.c.request, "order_by": graded.c.fit.desc()}
     counted = select(
         graded,
         func.sum(graded.c.portraits).over(partition_by=(graded.c.request, graded.c.fit)).label("equals"),
-        func.sum(graded.c.portraits)
-        .over(partition_by=graded.c.request, order_by=graded.c.fit.desc(), range_=(None, 0))
-        .label("so_many"),
+        func.sum(graded.c.portraits).over(**by_fit, range_=(None, 0)).label("so_many"),
+        func.sum(graded.c.portraits).over(partition_by=graded.c.request).label("altogether"),
     ).subquery()
-    promising = select(counted).where(counted.c.so_many - counted.c.equals < limit).cte("promising")
+    promising = select(counted).where(counted.c.so_many - counted.c.equals < reach).cte("promising")
     uses = (
-        select(Casting.portrait_id, func.count().label("uses"))
-        .where(Casting.production_id != production_id)
-        .group_by(Casting.portrait_id)
-        .cte("uses")
+        select(func.count())
+        .where(Casting.portrait_id == Portrait.id, Casting.production_id != production_id)
+        .scalar_subquery()
+    )
+    # Each portrait once, however many speakers it suits; neither database guesses how few these are, hence the fences.
+    chosen = (
+        select(kinds.c.kind, kinds.c.ids)
+        .where(kinds.c.kind.in_(select(promising.c.kind)))
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
+    )
+    member = _unbundled(session, chosen.c.ids)
+    allowed = (
+        select(chosen.c.kind, Portrait.id, Portrait.slug, Portrait.lot, uses.label("uses"))
+        .select_from(chosen)
+        .join(member, true())
+        .join(Portrait, Portrait.id == member.c.value)
+        .where(consented(at, use))
+        .cte("allowed")
+        .prefix_with("MATERIALIZED")
     )
     # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
-    draw = (free.c.lot * promising.c.factor + promising.c.shift) % LOTS
+    draw = (allowed.c.lot * promising.c.factor + promising.c.shift) % LOTS
     drawn = (
         select(
             promising.c.request,
             promising.c.fit,
-            promising.c.equals,
             promising.c.speaks,
-            free.c.id,
-            free.c.slug,
-            func.coalesce(uses.c.uses, 0).label("uses"),
+            promising.c.altogether,
+            allowed.c.id,
+            allowed.c.slug,
+            allowed.c.uses,
             draw.label("draw"),
         )
         .select_from(promising)
-        .join(free, and_(*(free.c[name] == promising.c[name] for name in names)))
-        .outerjoin(uses, uses.c.portrait_id == free.c.id)
+        .join(allowed, allowed.c.kind == promising.c.kind)
         .subquery()
     )
     order = (drawn.c.fit.desc(), drawn.c.uses, drawn.c.draw, drawn.c.slug)
-    place = func.row_number().over(partition_by=drawn.c.request, order_by=order).label("place")
-    best = select(drawn, place).subquery()
+    best = select(
+        drawn,
+        func.count().over(partition_by=(drawn.c.request, drawn.c.fit)).label("equals"),
+        func.row_number().over(partition_by=drawn.c.request, order_by=order).label("place"),
+    ).subquery()
     looks = [getattr(Portrait, trait) for trait in _LOOKS]
     rows = session.execute(
         select(best, Portrait.style, Portrait.attributes, *looks)
         .join(Portrait, Portrait.id == best.c.id)
         .where(best.c.place <= limit)
         .order_by(best.c.request, best.c.place)
-    )
+    ).all()
     found: list[list[_Candidate]] = [[] for _ in requests]
+    seen: dict[int, tuple[_Looks, frozenset[str]]] = {}
     for row in rows:
-        candidate = _Candidate(
-            id=row.id,
-            slug=row.slug,
-            fit=row.fit,
-            uses=row.uses,
-            draw=row.draw,
-            equals=int(row.equals),
-            speaks=bool(row.speaks),
-            looks=_looks_of(row),
-            style=row.style,
-            tags=frozenset(str(tag).lower() for tag in row.attributes.get("tags", ())),
+        if row.id not in seen:
+            seen[row.id] = _looks_of(row), frozenset(str(tag).lower() for tag in row.attributes.get("tags", ()))
+        looks_of_it, tags_of_it = seen[row.id]
+        found[row.request].append(
+            _Candidate(
+                id=row.id,
+                slug=row.slug,
+                fit=row.fit,
+                uses=row.uses,
+                draw=row.draw,
+                equals=int(row.equals),
+                speaks=bool(row.speaks),
+                looks=looks_of_it,
+                style=row.style,
+                tags=tags_of_it,
+            )
         )
-        found[row.request].append(candidate)
-    return found
+    return found, reach >= LOTS or any(row.altogether <= reach for row in rows)
 
 
-def _graded(kinds: CTE, index: int, request: CastingRequest, production_id: str, seed: int) -> Select[Any]:
-    """All kinds with their points for one request, and the numbers of the request's draw."""
+def _bundled(session: Session) -> ColumnElement[Any]:
+    """The ids of a group in one value."""
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    return func.json_group_array(Portrait.id) if sqlite else func.array_agg(Portrait.id)
+
+
+def _unbundled(session: Session, ids: ColumnElement[Any]) -> TableValuedAlias:
+    """What `_bundled` put together, one id a row, in the column `value`."""
+    if session.get_bind().dialect.name == "sqlite":
+        return func.json_each(ids).table_valued("value", name="member")
+    return func.unnest(ids).table_valued("value", name="member").render_derived()
+
+
+def _asked(index: int, request: CastingRequest, production_id: str, seed: int) -> Select[Any]:
+    """What one request asks for, as a row; NULL where it asks for nothing. And the numbers of its draw."""
     digest = hashlib.sha256(f"{production_id}\n{seed}\n{request.speaker}".encode()).digest()
-    factor = 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1)
-    shift = int.from_bytes(digest[8:16], "big") % LOTS
+    suits = _SUITS.get(request.pitch_class or "")
+    primary = _primary(request.language)
+    texts = {
+        "gender": request.gender,
+        "age": request.age,
+        "suits": suits,
+        "language": None if primary is None else f'%"{primary}"%',
+        "variety": None if primary is None else f'%"{primary}-%',
+        "style": request.style,
+    }
+    texts |= dict(zip(("gender_near", "gender_near_too"), _both(_near_genders(request.gender)), strict=True))
+    texts |= dict(zip(("age_near", "age_near_too"), _both(_near_ages(request.age)), strict=True))
+    texts |= dict(zip(("suits_near", "suits_near_too"), _both(_near_genders(suits)), strict=True))
+    texts |= {f"tag_{number}": f'%"{tag}"%' for number, tag in enumerate(request.tags)}
+    numbers = {
+        "factor": 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1),
+        "shift": int.from_bytes(digest[8:16], "big") % LOTS,
+    }
     return select(
-        kinds,
         literal(index, Integer).label("request"),
-        literal(factor, BigInteger).label("factor"),
-        literal(shift, BigInteger).label("shift"),
-        _fit(kinds, request).label("fit"),
-        _speaks(kinds, request.language).label("speaks"),
+        *(literal(value, BigInteger).label(name) for name, value in numbers.items()),
+        literal(_TAGS // max(len(request.tags), 1), Integer).label("tag_points"),
+        *(literal(value, String).label(name) for name, value in texts.items()),
     )
 
 
-def _fit(portraits: CTE, request: CastingRequest) -> ColumnElement[int]:
-    """Points."""
-    fit: ColumnElement[int] = literal(0, Integer)
-    if request.gender is not None:
-        near = _near_genders(request.gender)
-        fit = fit + _grade(portraits.c.presentation, request.gender, near, _GENDER, _GENDER_NEAR)
-    if request.age is not None:
-        fit = fit + _grade(portraits.c.age_band, request.age, _near_ages(request.age), _AGE, _AGE_NEAR)
-    if request.pitch_class in _SUITS:
-        suits = _SUITS[request.pitch_class]
-        fit = fit + _grade(portraits.c.presentation, suits, _near_genders(suits), _PITCH, _PITCH_NEAR)
-    if _primary(request.language) is not None:
-        any_language = portraits.c.languages == "[]"
-        fit = fit + case((any_language, _LANGUAGE_ANY), (_speaks(portraits, request.language), _LANGUAGE), else_=0)
-    for tag in request.tags:
-        fit = fit + case((_tagged(portraits, tag), _TAGS // len(request.tags)), else_=0)
-    if request.style is not None:
-        fit = fit + case((portraits.c.style == request.style, _STYLE), else_=0)
+def _fit(kind: CTE, asked: CTE, tag_count: int) -> ColumnElement[int]:
+    """Points. What is compared with NULL, since it is not asked for, earns none."""
+    k, a = kind.c, asked.c
+    fit = (
+        _grade(k.presentation, a.gender, (a.gender_near, a.gender_near_too), _GENDER, _GENDER_NEAR)
+        + _grade(k.age_band, a.age, (a.age_near, a.age_near_too), _AGE, _AGE_NEAR)
+        + _grade(k.presentation, a.suits, (a.suits_near, a.suits_near_too), _PITCH, _PITCH_NEAR)
+        + case((a.language.is_(None), 0), (k.languages == "[]", _LANGUAGE_ANY), (_speaks(kind, asked), _LANGUAGE), else_=0)
+        + case((k.style == a.style, _STYLE), else_=0)
+    )
+    for number in range(tag_count):
+        fit = fit + case((func.lower(k.tags).like(a[f"tag_{number}"]), a.tag_points), else_=0)
     return fit
 
 
-def _tagged(portraits: CTE, tag: str) -> ColumnElement[bool]:
-    return portraits.c.tags.like(f'%"{tag}"%')
-
-
-def _speaks(portraits: CTE, language: str | None) -> ColumnElement[bool]:
+def _speaks(kind: CTE, asked: CTE) -> ColumnElement[bool]:
     """Whether a portrait names the language, or a variety of it, as one that it suits."""
-    primary = _primary(language)
-    if primary is None:
-        return literal(False)
-    named = portraits.c.languages
-    return or_(named.like(f'%"{primary}"%'), named.like(f'%"{primary}-%'))
+    named = func.lower(kind.c.languages)
+    return or_(named.like(asked.c.language), named.like(asked.c.variety))
 
 
-def _grade(column: Any, same: str, near: Sequence[str], points: int, near_points: int) -> ColumnElement[int]:
-    return case((column == same, points), (column.in_(near), near_points), else_=0)
+def _grade(column: Any, same: Any, near: Sequence[Any], points: int, near_points: int) -> ColumnElement[int]:
+    return case((column == same, points), (or_(*(column == one for one in near)), near_points), else_=0)
 
 
-def _near_genders(gender: str) -> tuple[str, ...]:
+def _both(near: Sequence[str]) -> tuple[str | None, str | None]:
+    return (near[0] if near else None, near[1] if len(near) > 1 else None)
+
+
+def _near_genders(gender: str | None) -> tuple[str, ...]:
+    if gender is None:
+        return ()
     return ("feminine", "masculine") if gender == "neutral" else ("neutral",)
 
 
-def _near_ages(age: str) -> tuple[str, ...]:
+def _near_ages(age: str | None) -> tuple[str, ...]:
+    if age is None:
+        return ()
     return ("young", "senior") if age == "adult" else ("adult",)
 
 
