@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -20,22 +21,23 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    TableValuedAlias,
+    bindparam,
     case,
     false,
     func,
-    literal,
+    literal_column,
     or_,
     select,
     true,
     union_all,
 )
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.types import TypeEngine
 
 from catalog.portraits import find_portrait
 from catalog.productions import lock_production
 from catalog.rights import ANY_USE, Use, consented, licensed, purposes, require_rights, usable
-from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, now
+from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, UtcDateTime, now
 from media.dialogue import language_tag
 from media.errors import InputError, RightsError
 
@@ -340,11 +342,60 @@ def _best(
 ) -> tuple[list[list[_Candidate]], bool]:
     """For every request the best `limit` of the portraits that may be used, and whether none was left unseen.
 
-    Points depend on a portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and consents
-    are asked for only of the kinds that fit best, until they hold `reach` portraits.
+    Consents are asked for only of the kinds that fit best, until they hold `reach` portraits.
     """
+    tag_count = max(len(one.tags) for one in requests)
+    query = _scoring(session.get_bind().dialect.name == "sqlite", len(requests), tag_count, use)
+    asked: dict[str, Any] = {
+        "production": production_id,
+        "at": at,
+        "taken": sorted(taken),
+        "limit": limit,
+        "reach": reach,
+    }
+    for index, request in enumerate(requests):
+        asked |= {f"{name}_{index}": value for name, value in _asked(request, production_id, seed, tag_count).items()}
+    rows = session.execute(query, asked).all()
+    found: list[list[_Candidate]] = [[] for _ in requests]
+    seen: dict[int, tuple[_Looks, frozenset[str]]] = {}
+    for row in rows:
+        if row.id not in seen:
+            seen[row.id] = _looks_of(row), frozenset(str(tag).lower() for tag in row.attributes.get("tags", ()))
+        looks, tags = seen[row.id]
+        found[row.request].append(
+            _Candidate(
+                id=row.id,
+                slug=row.slug,
+                fit=row.fit,
+                uses=row.uses,
+                draw=row.draw,
+                equals=int(row.equals),
+                speaks=bool(row.speaks),
+                looks=looks,
+                style=row.style,
+                tags=tags,
+            )
+        )
+    return found, reach >= LOTS or any(row.altogether <= reach for row in rows)
+
+
+@lru_cache(maxsize=64)
+def _scoring(sqlite: bool, speakers: int, tag_count: int, use: Use) -> Select[Any]:
+    """The query of `_best`, for so many speakers who ask for so many tags each; putting it together takes milliseconds.
+
+    Points depend on a portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and portraits
+    looked at only where their kind is among the best. Its parameters are those of `_best` and, numbered by speaker, `_asked`.
+    """
+    at: Any = bindparam("at", type_=UtcDateTime())
     asked = union_all(
-        *(_asked(index, request, production_id, seed) for index, request in enumerate(requests))
+        *(
+            select(
+                literal_column(str(index), Integer).label("request"),
+                *(bindparam(f"{name}_{index}", type_=type_).label(name) for name, type_ in _ASKED.items()),
+                *(bindparam(f"tag_{tag}_{index}", type_=String()).label(f"tag_{tag}") for tag in range(tag_count)),
+            )
+            for index in range(speakers)
+        )
     ).cte("asked")
     languages, tags = (
         func.coalesce(Portrait.attributes[name].as_string(), "[]", type_=String).label(name)
@@ -356,13 +407,12 @@ def _best(
             *same,
             func.min(Portrait.id).label("kind"),  # a number that no other kind has
             func.count().label("portraits"),
-            _bundled(session).label("ids"),
+            (func.json_group_array(Portrait.id) if sqlite else func.array_agg(Portrait.id)).label("ids"),
         )
-        .where(licensed(at, use), Portrait.id.not_in(sorted(taken)))
+        .where(licensed(at, use), Portrait.id.not_in(bindparam("taken", type_=Integer(), expanding=True)))
         .group_by(*same)
         .cte("kinds")
     )
-    tag_count = max(len(one.tags) for one in requests)
     graded = (
         select(
             asked.c.request,
@@ -376,27 +426,32 @@ def _best(
         .select_from(asked.join(kinds, true()))
         .subquery()
     )
-    by_fit: dict[str, Any] = {"partition_by": graded.c.request, "order_by": graded.c.fit.desc()}
+    of_request, portraits = graded.c.request, func.sum(graded.c.portraits)
     counted = select(
         graded,
-        func.sum(graded.c.portraits).over(partition_by=(graded.c.request, graded.c.fit)).label("equals"),
-        func.sum(graded.c.portraits).over(**by_fit, range_=(None, 0)).label("so_many"),
-        func.sum(graded.c.portraits).over(partition_by=graded.c.request).label("altogether"),
+        portraits.over(partition_by=(of_request, graded.c.fit)).label("equals"),
+        portraits.over(partition_by=of_request, order_by=graded.c.fit.desc(), range_=(None, 0)).label("so_many"),
+        portraits.over(partition_by=of_request).label("altogether"),
     ).subquery()
+    reach = bindparam("reach", type_=BigInteger())
     promising = select(counted).where(counted.c.so_many - counted.c.equals < reach).cte("promising")
-    uses = (
-        select(func.count())
-        .where(Casting.portrait_id == Portrait.id, Casting.production_id != production_id)
-        .scalar_subquery()
-    )
-    # Each portrait once, however many speakers it suits; neither database guesses how few these are, hence the fences.
+    # Neither database guesses how few these are, hence the fences.
     chosen = (
         select(kinds.c.kind, kinds.c.ids)
         .where(kinds.c.kind.in_(select(promising.c.kind)))
         .cte("chosen")
         .prefix_with("MATERIALIZED")
     )
-    member = _unbundled(session, chosen.c.ids)
+    if sqlite:
+        member = func.json_each(chosen.c.ids).table_valued("value", name="member")
+    else:
+        member = func.unnest(chosen.c.ids).table_valued("value", name="member").render_derived()
+    uses = (
+        select(func.count())
+        .where(Casting.portrait_id == Portrait.id, Casting.production_id != bindparam("production", type_=String()))
+        .scalar_subquery()
+    )
+    # Each portrait once, however many speakers it suits.
     allowed = (
         select(chosen.c.kind, Portrait.id, Portrait.slug, Portrait.lot, uses.label("uses"))
         .select_from(chosen)
@@ -406,8 +461,6 @@ def _best(
         .cte("allowed")
         .prefix_with("MATERIALIZED")
     )
-    # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
-    draw = (allowed.c.lot * promising.c.factor + promising.c.shift) % LOTS
     drawn = (
         select(
             promising.c.request,
@@ -417,7 +470,8 @@ def _best(
             allowed.c.id,
             allowed.c.slug,
             allowed.c.uses,
-            draw.label("draw"),
+            # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
+            ((allowed.c.lot * promising.c.factor + promising.c.shift) % LOTS).label("draw"),
         )
         .select_from(promising)
         .join(allowed, allowed.c.kind == promising.c.kind)
@@ -429,55 +483,36 @@ def _best(
         func.count().over(partition_by=(drawn.c.request, drawn.c.fit)).label("equals"),
         func.row_number().over(partition_by=drawn.c.request, order_by=order).label("place"),
     ).subquery()
-    looks = [getattr(Portrait, trait) for trait in _LOOKS]
-    rows = session.execute(
-        select(best, Portrait.style, Portrait.attributes, *looks)
+    return (
+        select(best, Portrait.style, Portrait.attributes, *(getattr(Portrait, trait) for trait in _LOOKS))
         .join(Portrait, Portrait.id == best.c.id)
-        .where(best.c.place <= limit)
+        .where(best.c.place <= bindparam("limit", type_=Integer()))
         .order_by(best.c.request, best.c.place)
-    ).all()
-    found: list[list[_Candidate]] = [[] for _ in requests]
-    seen: dict[int, tuple[_Looks, frozenset[str]]] = {}
-    for row in rows:
-        if row.id not in seen:
-            seen[row.id] = _looks_of(row), frozenset(str(tag).lower() for tag in row.attributes.get("tags", ()))
-        looks_of_it, tags_of_it = seen[row.id]
-        found[row.request].append(
-            _Candidate(
-                id=row.id,
-                slug=row.slug,
-                fit=row.fit,
-                uses=row.uses,
-                draw=row.draw,
-                equals=int(row.equals),
-                speaks=bool(row.speaks),
-                looks=looks_of_it,
-                style=row.style,
-                tags=tags_of_it,
-            )
-        )
-    return found, reach >= LOTS or any(row.altogether <= reach for row in rows)
+    )
 
 
-def _bundled(session: Session) -> ColumnElement[Any]:
-    """The ids of a group in one value."""
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    return func.json_group_array(Portrait.id) if sqlite else func.array_agg(Portrait.id)
+_ASKED: dict[str, TypeEngine[Any]] = {
+    "factor": BigInteger(),
+    "shift": BigInteger(),
+    "tag_points": Integer(),
+    **dict.fromkeys(
+        ("gender", "gender_near", "gender_near_too", "age", "age_near", "age_near_too", "suits", "suits_near"), String()
+    ),
+    **dict.fromkeys(("suits_near_too", "language", "variety", "style"), String()),
+}
+"""What a request asks for, in words of the query; and tags."""
 
 
-def _unbundled(session: Session, ids: ColumnElement[Any]) -> TableValuedAlias:
-    """What `_bundled` put together, one id a row, in the column `value`."""
-    if session.get_bind().dialect.name == "sqlite":
-        return func.json_each(ids).table_valued("value", name="member")
-    return func.unnest(ids).table_valued("value", name="member").render_derived()
-
-
-def _asked(index: int, request: CastingRequest, production_id: str, seed: int) -> Select[Any]:
-    """What one request asks for, as a row; NULL where it asks for nothing. And the numbers of its draw."""
+def _asked(request: CastingRequest, production_id: str, seed: int, tag_count: int) -> dict[str, Any]:
+    """What one request asks for, None where it asks for nothing, and the numbers of its draw."""
     digest = hashlib.sha256(f"{production_id}\n{seed}\n{request.speaker}".encode()).digest()
     suits = _SUITS.get(request.pitch_class or "")
     primary = _primary(request.language)
-    texts = {
+    near = {"gender": _near_genders(request.gender), "age": _near_ages(request.age), "suits": _near_genders(suits)}
+    found: dict[str, Any] = {
+        "factor": 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1),
+        "shift": int.from_bytes(digest[8:16], "big") % LOTS,
+        "tag_points": _TAGS // max(len(request.tags), 1),
         "gender": request.gender,
         "age": request.age,
         "suits": suits,
@@ -485,20 +520,12 @@ def _asked(index: int, request: CastingRequest, production_id: str, seed: int) -
         "variety": None if primary is None else f'%"{primary}-%',
         "style": request.style,
     }
-    texts |= dict(zip(("gender_near", "gender_near_too"), _both(_near_genders(request.gender)), strict=True))
-    texts |= dict(zip(("age_near", "age_near_too"), _both(_near_ages(request.age)), strict=True))
-    texts |= dict(zip(("suits_near", "suits_near_too"), _both(_near_genders(suits)), strict=True))
-    texts |= {f"tag_{number}": f'%"{tag}"%' for number, tag in enumerate(request.tags)}
-    numbers = {
-        "factor": 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1),
-        "shift": int.from_bytes(digest[8:16], "big") % LOTS,
+    for name, values in near.items():
+        found[f"{name}_near"], found[f"{name}_near_too"] = (*values, None, None)[:2]
+    return found | {
+        f"tag_{number}": f'%"{request.tags[number]}"%' if number < len(request.tags) else None
+        for number in range(tag_count)
     }
-    return select(
-        literal(index, Integer).label("request"),
-        *(literal(value, BigInteger).label(name) for name, value in numbers.items()),
-        literal(_TAGS // max(len(request.tags), 1), Integer).label("tag_points"),
-        *(literal(value, String).label(name) for name, value in texts.items()),
-    )
 
 
 def _fit(kind: CTE, asked: CTE, tag_count: int) -> ColumnElement[int]:
@@ -508,7 +535,9 @@ def _fit(kind: CTE, asked: CTE, tag_count: int) -> ColumnElement[int]:
         _grade(k.presentation, a.gender, (a.gender_near, a.gender_near_too), _GENDER, _GENDER_NEAR)
         + _grade(k.age_band, a.age, (a.age_near, a.age_near_too), _AGE, _AGE_NEAR)
         + _grade(k.presentation, a.suits, (a.suits_near, a.suits_near_too), _PITCH, _PITCH_NEAR)
-        + case((a.language.is_(None), 0), (k.languages == "[]", _LANGUAGE_ANY), (_speaks(kind, asked), _LANGUAGE), else_=0)
+        + case(
+            (a.language.is_(None), 0), (k.languages == "[]", _LANGUAGE_ANY), (_speaks(kind, asked), _LANGUAGE), else_=0
+        )
         + case((k.style == a.style, _STYLE), else_=0)
     )
     for number in range(tag_count):
@@ -524,10 +553,6 @@ def _speaks(kind: CTE, asked: CTE) -> ColumnElement[bool]:
 
 def _grade(column: Any, same: Any, near: Sequence[Any], points: int, near_points: int) -> ColumnElement[int]:
     return case((column == same, points), (or_(*(column == one for one in near)), near_points), else_=0)
-
-
-def _both(near: Sequence[str]) -> tuple[str | None, str | None]:
-    return (near[0] if near else None, near[1] if len(near) > 1 else None)
 
 
 def _near_genders(gender: str | None) -> tuple[str, ...]:
