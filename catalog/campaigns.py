@@ -251,14 +251,20 @@ def finish(session: Session, mine: Claim, outcome: Outcome) -> bool:
     return True
 
 
-def release(session: Session, mine: Claim) -> bool:
-    """Put a row back into the queue at once: its runner is stopped. False: it is not this runner's any more."""
-    row = session.scalar(select(CampaignRow).where(_held(mine)).with_for_update())
-    if row is None:
-        return False
-    _settle_work(session, row)
-    _move(session, row.campaign, row, "queued", _clock(session), mine.runner, "its runner was stopped")
-    return True
+def holds(session: Session, mine: Claim) -> bool:
+    """Whether a row is still this runner's; only asks."""
+    return session.scalar(select(CampaignRow.id).where(_held(mine))) is not None
+
+
+def release(session: Session, runner: str, reason: str) -> int:
+    """Put what a runner holds back into the queue at once, as if it had not been begun: it is stopped. Returns how many rows."""
+    query = select(CampaignRow).where(CampaignRow.state == "running", CampaignRow.runner == runner).with_for_update()
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    for row in rows:
+        _settle_work(session, row)
+        row.attempts -= 1
+        _move(session, row.campaign, row, "queued", _clock(session), runner, reason)
+    return len(rows)
 
 
 def return_lost(session: Session, at: datetime) -> int:
@@ -295,7 +301,7 @@ def retry(session: Session, campaign: Campaign, states: Sequence[str] = RETRIED)
 def cancel(session: Session, campaign: Campaign, request_ids: Sequence[str] = ()) -> int:
     """Cancel rows that are queued, running or awaiting approval: all, or those named. Returns how many.
 
-    A runner that works on one notices at its next sign of life, and publishes nothing.
+    A runner that works on one notices within seconds, begins no more clips of it, and publishes nothing.
     """
     rows = _rows(session, campaign, ("queued", "running", "awaiting approval"), request_ids)
     for row in rows:

@@ -1,5 +1,6 @@
 """The queue of campaigns, on SQLite and on PostgreSQL: nothing is lost, nothing done twice, every change written down."""
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from catalog.session import session_factory
 from catalog.tables import now
 from media.errors import InputError, RenderError
 from tasks.campaign_runner import Held, drain
+from tasks.interruption import go_on, interrupted_by
 
 
 def queued(session: Session, *rows: NewRow, name: str = "spring", **options: Any) -> Campaign:
@@ -193,7 +195,27 @@ def test_a_runner_that_is_stopped_puts_its_row_back_at_once(engine: Engine, sess
     with pytest.raises(KeyboardInterrupt):
         drain(engine, work)
     (row,) = campaigns.rows_of(session, campaign)
-    assert (row.state, row.lost, row.runner) == ("queued", 0, None)
+    assert (row.state, row.lost, row.runner, row.attempts) == ("queued", 0, None, 0)
+
+
+def test_cancelling_a_running_row_ends_its_work_within_seconds(engine: Engine, session: Session) -> None:
+    campaign = queued(session, *new_rows(1))
+    clips = []
+
+    def work(held: Held) -> Outcome:
+        campaigns.cancel(session, campaign)
+        session.commit()
+        with interrupted_by(held.go_on):
+            for number in range(500):
+                clips.append(number)
+                time.sleep(0.02)
+                go_on()
+        return Outcome("done")
+
+    began = time.monotonic()
+    drained = drain(engine, work)
+    assert (drained.lost, drained.by_state) == (1, {}) and 0 < len(clips) < 500 and time.monotonic() - began < 8
+    assert history(session, "r0")[-1] == ("running", "cancelled")
 
 
 def test_the_database_itself_refuses_what_must_not_be(session: Session) -> None:
