@@ -264,6 +264,8 @@ def list_appearances(
 ) -> list[AppearanceFacts]:
     """Every video in which a portrait was used, or one for which a consent was needed, the newest first.
 
+    A video that waited for approval in a hidden folder and was moved from there to its place is one video, in its place.
+
     Args:
         portrait: slug.
         consent: its number.
@@ -296,6 +298,8 @@ def list_appearances(
         theirs = func.lower(Consent.subject) == subject.lower()
         query = query.where(Appearance.consent.has(theirs))
         earlier = earlier.where(Casting.portrait_id.in_(select(Consent.portrait_id).where(theirs)))
+    found = session.scalars(query).all()
+    there = {_sameness(one, one.video) for one in found}
     recorded = [
         AppearanceFacts(
             at=one.at,
@@ -310,7 +314,8 @@ def list_appearances(
             region=one.region,
             today=_today(one.portrait, one.consent, moment),
         )
-        for one in session.scalars(query)
+        for one in found
+        if _in_place(one.video) == one.video or _sameness(one, _in_place(one.video)) not in there
     ]
     unrecorded = [
         AppearanceFacts(
@@ -329,6 +334,16 @@ def list_appearances(
         for row in session.execute(earlier)
     ]
     return recorded + unrecorded
+
+
+def _sameness(one: Appearance, video: str) -> tuple[object, ...]:
+    return one.production_id, one.language, one.speaker, one.portrait_id, one.video_key, video
+
+
+def _in_place(video: str) -> str:
+    """A video's path without the last hidden folder in it."""
+    folder, hidden, file = video.rpartition("/.")
+    return f"{folder}/{file.partition('/')[2]}" if hidden and "/" in file else video
 
 
 def list_changes(session: Session, *, portrait: str | None = None, limit: int | None = None) -> list[AuditEntry]:

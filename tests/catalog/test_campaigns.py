@@ -1,7 +1,9 @@
 """The queue of campaigns, on SQLite and on PostgreSQL: nothing is lost, nothing done twice, every change written down."""
 
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,44 @@ def test_no_row_is_begun_beyond_the_budget(session: Session) -> None:
     assert finish(session, second, Outcome("failed", "input", "broken"))
 
 
+def test_many_runners_at_once_begin_exactly_what_the_budget_holds(engine: Engine, session: Session) -> None:
+    queued(session, *new_rows(12, estimated_work_s=60.0), budget_gpu_minutes=5.5)
+    together = threading.Barrier(8)
+
+    def runner(number: int) -> list[str]:
+        found = []
+        for _ in range(4):
+            together.wait()
+            with session_factory(engine).begin() as own:
+                if mine := claim(own, f"runner {number}", 60):
+                    found.append(mine.request_id)
+        return found
+
+    with ThreadPoolExecutor(8) as runners:
+        begun = [one for found in runners.map(runner, range(8)) for one in found]
+    assert len(begun) == len(set(begun)) == 5 and campaigns.over_budget(session) == ["spring"]
+
+
+def test_a_campaign_is_finished_once_however_many_runners_end_its_last_rows(engine: Engine, session: Session) -> None:
+    queued(session, *new_rows(8), webhook_url="https://example.org/hook")
+    mine = [take(session, f"runner {number}") for number in range(8)]
+    together = threading.Barrier(8)
+
+    def end(one: Claim) -> bool:
+        together.wait()
+        with session_factory(engine).begin() as own:
+            return finish(own, one, Outcome("done", seconds_of_video=30.0))
+
+    with ThreadPoolExecutor(8) as runners:
+        assert all(runners.map(end, mine))
+    (told,) = (
+        one.payload["data"]
+        for one in session.scalars(select(WebhookDelivery))
+        if one.payload["type"] == "campaign.finished"
+    )
+    assert told["minutes_of_video"] == 4.0 and told["productions"]["done"] == 8
+
+
 def test_the_cost_of_a_row_is_that_of_its_clips_also_of_a_runner_that_died(session: Session) -> None:
     furnish(session)
     campaign = queued(session, *new_rows(1))
@@ -239,8 +279,16 @@ def test_sixteen_processes_queue_and_drain_the_same_and_nothing_is_doubled(engin
 def test_every_change_owes_one_message_that_is_tried_until_it_is_delivered(session: Session) -> None:
     campaign = queued(session, *new_rows(1), webhook_url="https://example.org/hook")
     finish(session, take(session), Outcome("done"))
-    owed = session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.created_at)).all()
+    of_rows, of_all = (
+        [one for one in session.scalars(select(WebhookDelivery)) if one.payload["type"] == type_]
+        for type_ in ("production.state", "campaign.finished")
+    )
+    owed = sorted(of_rows, key=lambda one: one.created_at)
     assert [one.payload["data"]["to"] for one in owed] == ["queued", "running", "done"]
+    (finished,) = (one.payload["data"] for one in of_all)
+    assert finished["campaign"] == "spring" and finished["productions"]["done"] == 1
+    session.delete(of_all[0])
+    session.commit()
     due = webhooks.take(session)
     assert due is not None and due.payload["id"] == due.id
     assert {one.id for _ in range(2) if (one := webhooks.take(session))} == {one.id for one in owed} - {due.id}

@@ -100,9 +100,12 @@ def test_a_campaign_is_run_approved_and_told_about(
         for one in portrayal("campaign", "status", "spring", "--json").json
     }
     assert states == {"a": ("done", None), "b": ("failed", "rights")}
-    told = [json.loads(body)["data"] for _, body in receiver.received]
+    messages = [json.loads(body) for _, body in receiver.received]
+    told = [one["data"] for one in messages if one["type"] == "production.state"]
+    (finished,) = (one["data"] for one in messages if one["type"] == "campaign.finished")
+    assert finished["productions"] == {"done": 1, "incomplete": 0, "failed": 1, "cancelled": 0}
     assert [one["to"] for one in told if one["request_id"] == "a"] == ["queued", "running", "awaiting approval", "done"]
-    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == len(told) == 8
+    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == len(messages) == len(told) + 1 == 9
     assert portrayal("campaign", "webhooks", "spring", "--json").json["waiting"] == 0
     receiver.stop()
     assert portrayal("campaign", "retry", "spring", "--failed", "--json").json["rows"] == 1
