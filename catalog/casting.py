@@ -37,7 +37,7 @@ from sqlalchemy.types import TypeEngine
 from catalog.portraits import find_portrait
 from catalog.productions import lock_production
 from catalog.rights import ANY_USE, Use, consented, licensed, purposes, require_rights, usable
-from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, UtcDateTime, now
+from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Consent, Portrait, UtcDateTime, now
 from media.dialogue import language_tag
 from media.errors import InputError, RightsError
 
@@ -66,6 +66,7 @@ _OUT_OF_REACH = 1 << 120
 _LIKE_ANYBODY = 5
 """Likeness up to which two faces are not confused: what two young women with the same hair have in common."""
 
+_OF_SOMEBODY = Consent.kind == "person"
 _Looks = frozenset[tuple[str, str]]
 
 
@@ -134,7 +135,8 @@ def cast_speakers(
     """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
 
     A casting that the production has is kept, unless a wish says otherwise or the portrait may not be used any more.
-    Wishes come first. Roll the session back to ask what would be cast without casting it.
+    Wishes come first. Nobody is in a cast twice: of two pictures of one person, by the consents, one is chosen at most.
+    Roll the session back to ask what would be cast without casting it.
 
     Args:
         production_id: decides, with `seed`, between portraits that suit equally well; it must not change when a line
@@ -146,7 +148,7 @@ def cast_speakers(
 
     Raises:
         InputError: no such production; a speaker twice; a hint or portrait that does not exist; two speakers who wish
-            for one portrait; fewer usable portraits than speakers.
+            for one portrait or one person; fewer usable portraits than speakers.
         RightsError: a portrait that was wished for may not be used.
     """
     _check(requests)
@@ -169,20 +171,28 @@ def cast_speakers(
         asked = {one.speaker for one in requests}
         held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
         held |= set(reserved) - taken
-        candidates = _candidates(session, production_id, seed, missing, barred | held, at, use)
-        if held and _count(candidates) < len(missing):
-            candidates = _candidates(session, production_id, seed, missing, barred, at, use)
-        if _count(candidates) < len(missing):
-            raise InputError(
-                f"{len(requests)} speakers need {len(requests)} different portraits and only "
-                f"{_count(candidates) + len(taken)} may be used; add portraits or renew consents "
-                "(see `portrayal catalog list`)."
-            )
         fixed: list[_Looks] = []
         if taken:
             cast_already = session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))
             fixed = [_looks_of(one) for one in cast_already]
-        for request, others, (choice, for_looks) in zip(missing, candidates, _settle(candidates, fixed), strict=True):
+            barred |= _others_of_the_same_people(session, taken)
+        while True:
+            candidates = _candidates(session, production_id, seed, missing, barred | held, at, use)
+            if held and _count(candidates) < len(missing):
+                candidates = _candidates(session, production_id, seed, missing, barred, at, use)
+            if _count(candidates) < len(missing):
+                raise InputError(
+                    f"{len(requests)} speakers need {len(requests)} different portraits and only "
+                    f"{_count(candidates) + len(taken)} may be used, each of another person; add portraits or renew "
+                    "consents (see `portrayal catalog list`)."
+                )
+            settled = _settle(candidates, fixed)
+            # Of two pictures of one person, who fits better stays, and the cast is settled again without the other.
+            twins = _twins(session, [choice for choice, _ in settled])
+            if not twins:
+                break
+            barred |= twins
+        for request, others, (choice, for_looks) in zip(missing, candidates, settled, strict=True):
             reason = "; ".join([*_reasons(request, choice, others, for_looks), *lost.get(request.speaker, ())])
             decided[request.speaker] = CastingDecision(
                 request.speaker, choice.slug, choice.id, _score(request, choice), reason
@@ -257,6 +267,14 @@ def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime, 
         except RightsError as error:
             raise RightsError(f"casting of '{request.speaker}': {error}") from None
         wished[request.speaker] = portrait
+    for speaker, portrait in wished.items():
+        others = _others_of_the_same_people(session, [portrait.id]) if len(wished) > 1 else set()
+        for other, theirs in wished.items():
+            if theirs.id in others:
+                raise InputError(
+                    f"'{speaker}' and '{other}' wish for two pictures of one person, '{portrait.slug}' and '{theirs.slug}'; "
+                    "give one of them another portrait."
+                )
     return wished
 
 
@@ -306,6 +324,32 @@ def _kept(
         elif before is not None:
             decided[speaker] = _decision(before)
     return decided, lost
+
+
+def _others_of_the_same_people(session: Session, portraits: Collection[int]) -> set[int]:
+    """Ids of other portraits of the people shown in some; drawn faces are nobody's."""
+    theirs = select(func.lower(Consent.subject)).where(Consent.portrait_id.in_(sorted(portraits)), _OF_SOMEBODY)
+    query = select(Consent.portrait_id).where(func.lower(Consent.subject).in_(theirs), _OF_SOMEBODY)
+    return set(session.scalars(query)) - set(portraits)
+
+
+def _twins(session: Session, chosen: Sequence[_Candidate]) -> set[int]:
+    """Ids of portraits to be left out so that nobody is in a cast twice, by the people whom consents name."""
+    order = sorted(chosen, key=lambda one: (-one.fit, one.uses, one.slug))
+    query = select(Consent.portrait_id, func.lower(Consent.subject)).where(
+        Consent.portrait_id.in_(sorted(one.id for one in chosen)), _OF_SOMEBODY
+    )
+    people: dict[int, set[str]] = {}
+    for portrait_id, subject in session.execute(query):
+        people.setdefault(portrait_id, set()).add(subject)
+    seen: set[str] = set()
+    found = set()
+    for one in order:
+        theirs = people.get(one.id, set())
+        if seen & theirs:
+            found.add(one.id)
+        seen |= theirs
+    return found
 
 
 def _candidates(

@@ -33,8 +33,9 @@ table{border-collapse:collapse;width:100%;font-size:.875rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #dde2e7}
 td{overflow-wrap:break-word;max-width:22rem}td.long{overflow-wrap:anywhere;min-width:10rem}
 th{font-weight:600;border-bottom:1px solid #1c2329}
+td.time{white-space:nowrap;font-variant-numeric:tabular-nums}td:first-child{min-width:8rem}
 th.number,td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.scroll{overflow-x:auto}figure{margin:.75rem 0}figcaption{font-size:.875rem;font-weight:600}
+.scroll{overflow-x:auto;margin:.75rem 0}figure{margin:.75rem 0}figcaption{font-size:.875rem;font-weight:600}
 svg{max-width:100%;height:auto;margin:.25rem 0;font-family:system-ui,sans-serif}
 .key{font-size:.875rem;margin:0}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}
 .key span:first-child{margin-left:0}.state{border-left:.35rem solid;padding-left:.4rem;white-space:nowrap}
@@ -44,7 +45,7 @@ svg{max-width:100%;height:auto;margin:.25rem 0;font-family:system-ui,sans-serif}
 _ABOUT = {
     "failures": "What somebody has to look at: campaign rows that failed or stayed incomplete, and videos outside of campaigns.",
     "expiring_consents": "When a consent ends, its portrait is not shown any more in new videos.",
-    "campaign_progress": "Productions by state. GPU minutes are minutes of a renderer's work; on a machine without a GPU, of the processor's.",
+    "campaign_progress": "Productions by state. GPU minutes are minutes of a renderer's work, on whatever it runs.",
     "cost_per_minute": "GPU minutes for each finished minute of video, by kind of source and language.",
     "cache_hits": "Turns whose clip was in the artifact store already and cost nothing, of all that were rendered.",
     "portrait_usage": "The portraits in most finished videos first.",
@@ -74,23 +75,22 @@ _COLUMNS = {
     "kind": "Source",
 }
 _LONG = frozenset({"example", "error", "video", "source"})
-_SHOWN = {
-    "productions": (
-        *(
-            "title",
-            "kind",
-            "language",
-            "rendition_state",
-            "seconds",
-            "segments",
-            "rendered",
-            "failed",
-            "seconds_of_work",
+_SHOWN: dict[str, tuple[tuple[str, ...], ...]] = {
+    "campaign_progress": (
+        ("campaign", "owner", "productions", *_STATES, "paused"),
+        (
+            *("campaign", "minutes_of_video", "gpu_minutes", "gpu_minutes_to_go", "budget_gpu_minutes"),
+            "next_deadline",
         ),
-        *("finished_at", "video", "error"),
-    )
+    ),
+    "productions": (
+        (
+            *("title", "language", "rendition_state", "seconds", "segments", "failed", "seconds_of_work"),
+            *("finished_at", "video", "error"),
+        ),
+    ),
 }
-"""Columns of tables that have more than a page has room for; CSV and JSON have all of them."""
+"""Columns, table by table, of figures that have more than a page has room for; CSV and JSON have all of them."""
 
 
 def figures() -> dict[str, Rows]:
@@ -145,7 +145,7 @@ def as_html(tables: Mapping[str, Rows], at: datetime | None = None) -> str:
             parts.append('<p class="none">Nothing yet.</p></section>')
             continue
         parts.append(_plot(name, rows))
-        parts.append(_html_table(rows, _SHOWN.get(name)))
+        parts += [_html_table(rows, columns) for columns in _SHOWN.get(name, (None,))]
         parts.append("</section>")
     return "\n".join([*parts, "</body></html>", ""])
 
@@ -204,7 +204,7 @@ def _bars(title: str, lines: Sequence[tuple[str, Sequence[tuple[float, str]]]], 
     drawn.append(f"<title>{html.escape(title)}</title>")
     for index, (label, parts) in enumerate(lines):
         top, left = 26 * index + 4, 220.0
-        short = label if len(label) <= 28 else label[:27] + "…"
+        short = label if len(label) <= 25 else label[:24] + "…"
         drawn.append(f'<text x="212" y="{top + 15}" text-anchor="end" font-size="14">{html.escape(short)}</text>')
         for length, state in parts:
             width = 580 * (length or 0) / most
@@ -235,7 +235,7 @@ def _cell(column: str, value: Any) -> str:
     text = "" if value is None else str(value)
     if "(UTC)" in _COLUMNS.get(column, "") and text:
         text = f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
-        return f'<td class="number">{text}</td>'
+        return f'<td class="time">{text}</td>'
     key = text.replace(" ", "_")
     if column in ("state", "rendition_state") and key in _STATES:
         return f'<td><span class="state" style="border-color:{_STATES[key]}">{html.escape(text)}</span></td>'
