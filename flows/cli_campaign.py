@@ -250,7 +250,7 @@ def _say(name: str, what: str, count: int | None, json: bool) -> None:
     if json:
         print_json({"campaign": name, "change": what, "rows": count})
     else:
-        print(f"{name}: {what}." if count is None else f"{name}: {count} rows {what}.")
+        print(f"{name}: {what}." if count is None else f"{name}: {count} {'row' if count == 1 else 'rows'} {what}.")
 
 
 def _print_queued(queued: "Queued") -> None:

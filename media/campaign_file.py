@@ -56,8 +56,9 @@ class CampaignFileError(InputError):
         self.rows = tuple(rows)
         """Those that could be read, to be looked at further: whoever corrects the file wants to hear everything at once."""
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        shown = "; ".join(map(str, self.problems[:5])) + ("; ..." if len(problems) > 5 else "")
-        super().__init__(f"{file}: {count}, so nothing is queued: {shown.rstrip('.')}.")
+        shown = "; ".join(str(one).rstrip(".") for one in self.problems[:5])
+        shown += f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        super().__init__(f"{file}: {count}, so nothing is queued: {shown}.")
 
 
 @dataclass(frozen=True, slots=True)
