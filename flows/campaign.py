@@ -14,11 +14,12 @@ from catalog import campaigns
 from catalog.campaigns import Claim, Outcome
 from catalog.session import session_factory
 from flows.produce import produce
-from media.errors import RenderError
+from media.errors import PortrayalError, RenderError
 from tasks import casting, rendering, workspace
 from tasks.bookkeeping import IncompleteError
-from tasks.campaign_runner import LEASE_SECONDS, Drained, Held, drain
+from tasks.campaign_runner import LEASE_SECONDS, Drained, Held, StoppedError, drain
 from tasks.campaigns import approve_rows, publish, record_speech, request_of
+from tasks.interruption import interrupted_by
 from tasks.sources import read_source
 from tasks.webhooks import deliver_due, delivering
 
@@ -41,12 +42,17 @@ def produce_row(held: Held) -> Outcome:
         with sessions.begin() as session:
             campaigns.note_production(session, claim, source.production_id)
     try:
-        made = produce(request)
+        with interrupted_by(held.go_on):
+            made = produce(request)
     except IncompleteError as error:
         made = error.production
-    except httpx.TransportError as error:
-        # Prefect's server is gone: that is no fault of this row, and the next ones would fail, too.
-        raise KeyboardInterrupt from error
+    except PortrayalError:
+        raise
+    except Exception as error:
+        if not _unreachable(error):
+            raise
+        # That is no fault of this row, and the next ones would fail, too.
+        raise StoppedError("Prefect's server does not answer any more", 2) from error
     with sessions.begin() as session:
         campaigns.note_production(session, claim, source.production_id)
     seconds = {one.language: one.seconds for one in made.renditions if one.video}
@@ -60,6 +66,15 @@ def produce_row(held: Held) -> Outcome:
     with sessions.begin() as session:
         publish(session, source.production_id, claim.out)
     return Outcome("done", seconds_of_video=sum(seconds.values()))
+
+
+def _unreachable(error: BaseException | None) -> bool:
+    """Whether Prefect's client could not reach its server: it says so in errors of its own, which have httpx's as their cause."""
+    while error is not None:
+        if isinstance(error, httpx.TransportError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def run_here(

@@ -31,6 +31,7 @@ from tasks import (
     workspace,
 )
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
+from tasks.interruption import go_on
 from tasks.progress import Advance, part, stage
 from tasks.rendering import RenderJob
 from tasks.request import ProductionRequest
@@ -183,10 +184,12 @@ def _render_missing(
         clips[clip.key] = clip
         part(rendering.STAGE, clip.key, clip.frames)
         record.rendered(shown[clip.key], clip)
+        go_on()
 
     def on_error(key: str, error: Exception) -> None:
         errors[key] = _named(missing[key], error)
         record.failed(shown[key], str(errors[key]))
+        go_on()
 
     deployment = workspace.settings().render_deployment
     if not missing:
@@ -230,6 +233,7 @@ def _frames(planned: Sequence[PlannedSegment]) -> float:
 
 @contextmanager
 def _timed(timings: dict[str, float], name: str, total: float | None = None) -> Iterator[Any]:
+    go_on()
     began = time.perf_counter()
     with stage(name, total) as advance:
         yield advance

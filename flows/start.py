@@ -60,8 +60,11 @@ def campaign_here(
 
     Raises:
         InputError: there is no campaign of one of these names.
+        StoppedError: it was told to stop (SIGTERM), or Prefect's server is gone; its row is in the queue again.
     """
-    with _prefect() as server:
+    from tasks.campaign_runner import stopped_by_signals
+
+    with stopped_by_signals(), _prefect() as server:
         with stage(STAGE):
             from flows.campaign import run_here
 

@@ -19,7 +19,7 @@ from media import results, webhooks
 from media.atomic import whole_file
 from media.campaign_file import CampaignFileError, CampaignRow, Problem, read_campaign
 from media.dialogue import Script
-from media.errors import InputError, PortrayalError
+from media.errors import InputError, PortrayalError, RightsError
 from media.languages import base_language
 from media.provenance import write_record
 from media.scripts import write_script
@@ -258,43 +258,75 @@ def _check(request: ProductionRequest) -> Source | PortrayalError:
     if request.draft:
         return InputError("--engine render=draft: drafts are not published; use `portrayal produce --draft`.")
     try:
-        return read_source(request)
+        source = read_source(request)
+        _require_portraits(request.exclude)
     except PortrayalError as error:
         return error
+    return source
+
+
+def _require_portraits(slugs: Sequence[str]) -> None:
+    """
+    Raises:
+        InputError: one of these that nobody shall have is not in the catalog.
+    """
+    from catalog.portraits import find_portrait
+    from catalog.session import session_factory
+
+    if not slugs:
+        return
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        for slug in slugs:
+            try:
+                find_portrait(session, slug)
+            except InputError as error:
+                raise InputError(f"--exclude {slug}: {error}") from None
 
 
 def _cast(request: ProductionRequest, source: Source, casts: dict[str, dict[str, str]]) -> dict[str, str]:
     """Who is shown for whom in a script: the same in all rows of the campaign, so that they share clips.
 
     Args:
-        casts: by source, of rows without wishes of their own; what is decided now is added.
+        casts: by what is asked for (`_asked`), of rows without a cast of their own; what is decided now is added.
 
     Raises:
         InputError, RightsError: a wish cannot be met.
     """
     if source.script is None:
         return {}
-    if not request.cast and (known := casts.get(request.source)):
+    asked = _asked(request.model_dump())
+    if not request.cast and (known := casts.get(asked)):
         if not isinstance(_check(request.model_copy(update={"cast": known})), PortrayalError):
             return known
-        del casts[request.source]
+        del casts[asked]
     cast = {one.speaker: one.portrait for one in casting.cast_portraits(request, source, source.dialogue, keep=False)}
     if not request.cast:
-        casts[request.source] = cast
+        casts[asked] = cast
     return cast
 
 
+def _asked(request: Mapping[str, Any]) -> str:
+    """What of a request decides who may be cast; the same for rows that show the same people."""
+    lists = {name: sorted(request.get(name) or ()) for name in ("tags", "exclude")}
+    return json.dumps(
+        lists | {name: request.get(name) for name in ("source", "style", "purpose", "region")}, sort_keys=True
+    )
+
+
 def _casts_before(name: str) -> dict[str, dict[str, str]]:
-    """Casts by source of what a campaign holds already."""
+    """Casts by what was asked for, of what a campaign holds already."""
     from catalog.campaigns import requests_before
     from catalog.session import session_factory
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        return {one["source"]: one["cast"] for one in requests_before(session, name) if one["cast"]}
+        return {_asked(one): one["cast"] for one in requests_before(session, name) if one["cast"]}
 
 
 _COLUMNS = {"--lang": "languages", "--source-lang": "source_language"}
-_ROW_OPTIONS = ("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions")
+_ROW_OPTIONS = (
+    *("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions"),
+    *("--purpose", "--region", "--style", "--tags", "--exclude"),
+)
 
 
 def _column_of(error: PortrayalError, row: CampaignRow) -> str:
@@ -304,7 +336,7 @@ def _column_of(error: PortrayalError, row: CampaignRow) -> str:
         return _COLUMNS[option]
     if option in _ROW_OPTIONS:
         return option.removeprefix("--")
-    if option in row.options.get("cast", {}):
+    if option in row.options.get("cast", {}) or (isinstance(error, RightsError) and row.options.get("cast")):
         return "cast"
     if " asks for {" in str(error):
         return "variables"

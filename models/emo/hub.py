@@ -69,7 +69,7 @@ def published_files(variant: str, models_dir: Path, token: str | None = None) ->
         raise InputError(
             f"{REPOSITORY} cannot be read on the hub ({error}); look whether it is still there."
         ) from error
-    except (OSError, *_network_error()) as error:
+    except _network_errors() as error:
         raise MissingEngineError(_by_hand(variant, models_dir)) from error
     known: dict[str, Any] = {one.rfilename: one for one in found.siblings or []}
     if missing := [name for name in wanted_files(variant) if name not in known]:
@@ -135,7 +135,7 @@ def _fetch(file: PublishedFile, revision: str, folder: Path, variant: str, model
         )
     except HfHubHTTPError as error:
         raise InputError(f"{file.name} cannot be fetched from {REPOSITORY} ({error}); run again.") from error
-    except _network_error() as error:
+    except _network_errors() as error:
         raise MissingEngineError(_by_hand(variant, models_dir)) from error
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -154,10 +154,10 @@ def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT")
 
 
-def _network_error() -> tuple[type[Exception], ...]:
+def _network_errors() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    return HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    return HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError
 
 
 def _by_hand(variant: str, models_dir: Path) -> str:
