@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,18 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def told(
-    prefect_server: str, portrayal: Callable[..., Any], script: Path, tmp_path: Path, collector: Any
+    prefect_server: str,
+    portrayal: Callable[..., Any],
+    script: Path,
+    tmp_path: Path,
+    collector: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> Callable[..., Any]:
     """Produces a script of which one portrait is damaged, and mends it; gives what the server knows afterwards."""
     slugs = {one["speaker"]: one["portrait"] for one in portrayal("catalog", "cast", script, "--json").json}
     picture = Path(portrayal("catalog", "show", slugs["Bob"], "--json").json["picture"].removeprefix("file://"))
     whole = picture.read_bytes()
+    caplog.set_level(logging.INFO, "prefect")  # as `flows.embedded` has it where a server is there already
     for content, code in ((b"not a picture", 2), (whole, 0)):
         picture.write_bytes(content)
         answer = portrayal("produce", script, "--out", tmp_path / "out", "--engine", "render=still", "--json")
