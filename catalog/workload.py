@@ -24,7 +24,7 @@ class Backlog:
     oldest_running_s: float
     """Seconds since work on the oldest of them began; 0 when there is none."""
     since_finished_s: float | None
-    """Seconds since the last rendition was finished; None when none ever was."""
+    """Seconds since the last rendition was finished, or since work on the first began; None when none ever did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ def backlog(session: Session) -> Backlog:
         select(func.count(), func.min(Rendition.started_at)).where(Rendition.state == "running")
     ).one()
     last = session.scalar(select(func.max(Rendition.finished_at)).where(Rendition.state == "done"))
+    last = last or session.scalar(select(func.min(Rendition.started_at)))
     expired = session.scalar(
         select(func.count())
         .select_from(CampaignRow)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ class _ServerWatch(Watch):
         self._began = time.monotonic()
         self._log = get_run_logger()
         slug = re.sub(r"[^a-z0-9]+", "-", source.name.lower()).strip("-")[:40]
-        self._key = "-".join(part for part in (slug, source.production_id[:8].lower()) if part)
+        # Names may be equal, or in a script of which nothing is left: the id's digest tells them apart.
+        self._key = "-".join(part for part in (slug, sha256(source.production_id.encode()).hexdigest()[:8]) if part)
         self._resource = {
             "prefect.resource.id": f"portrayal.production.{source.production_id}",
             "prefect.resource.name": source.name,

@@ -66,7 +66,7 @@ ROWS = Metric("portrayal.campaign.rows", "gauge", "{row}", "Rows of campaigns in
 EXPIRED = Metric("portrayal.leases.expired", "gauge", "{row}", "Rows that a runner holds which gives no sign of life")
 RUNNING = Metric("portrayal.renditions.running", "gauge", "{video}", "Videos that are worked on, by the catalog")
 OLDEST = Metric("portrayal.renditions.oldest", "gauge", "s", "Since work began on the oldest of them")
-FINISHED = Metric("portrayal.finished.age", "gauge", "s", "Since the last video was finished")
+FINISHED = Metric("portrayal.finished.age", "gauge", "s", "Since the last video was finished, or the first begun")
 DISK = Metric("portrayal.disk.free", "gauge", "By", "Room on the disk of PORTRAYAL_HOME")
 
 METRICS = (

@@ -1,6 +1,7 @@
 """What a Prefect server and a collector of metrics are told about a production, read back from both."""
 
 import base64
+import importlib
 import io
 import json
 import logging
@@ -30,6 +31,8 @@ def told(
     slugs = {one["speaker"]: one["portrait"] for one in portrayal("catalog", "cast", script, "--json").json}
     picture = Path(portrayal("catalog", "show", slugs["Bob"], "--json").json["picture"].removeprefix("file://"))
     whole = picture.read_bytes()
+
+    importlib.import_module("prefect.main")  # which sets the log up, once
     caplog.set_level(logging.INFO, "prefect")  # as `flows.embedded` has it where a server is there already
     for content, code in ((b"not a picture", 2), (whole, 0)):
         picture.write_bytes(content)
