@@ -166,7 +166,10 @@ class _Exporter:
         }
         for one, measure in _gauges().items():
             meter.create_observable_gauge(one.name, [_observing(measure)], one.unit, one.description)
-        for metric, attributes in _ZEROS:
+        from tasks.rendering import gpus
+
+        device = {"device": "gpu" if gpus() else "cpu"}
+        for metric, attributes in (*_ZEROS, (VIDEO, device), (WORK, device)):
             self.instruments[metric.name].add(0, attributes)
         threading.Thread(target=self.flush, name="first metrics", daemon=True).start()
         atexit.register(close)

@@ -104,7 +104,7 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     assert failed.resource.id.startswith("portrayal.production.") and failed.resource.name == "talk"
     assert events[5].payload["video"] == str(video) and events[5].payload["seconds"] > 0
 
-    assert any(one.startswith("talk: turn 1 (Ann) in en: ") and "frames rendered" in one for one in logs)
+    assert any(one.startswith("talk: turn 1 (Ann) in en: ") and "frames rendered" in one for one in logs), logs
     assert any(one.startswith("talk: turn 2 (Bob) in en") for one in logs)
     assert any(one.startswith("talk in en: published") for one in logs)
 
