@@ -115,7 +115,8 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
         assert collector.units[one.name] == one.unit
         assert collector.kinds[one.name] == {"gauge": "gauge", "histogram": "histogram"}.get(one.kind, "sum")
     assert got["portrayal.cache.lookups", "clip,miss"] == 5 + 2 and got["portrayal.cache.lookups", "clip,hit"] == 3
-    assert got["portrayal.cache.lookups", "miss,speech"] == 3 == got["portrayal.cache.lookups", "hit,speech"]
+    # Every turn is asked for twice; whoever asked who is cast has had all of them spoken before.
+    assert got["portrayal.cache.lookups", "hit,speech"] == 6 and got["portrayal.cache.lookups", "miss,speech"] == 0
     assert got["portrayal.failures", "input,segment"] == 2 and got["portrayal.failures", "production,rendering"] == 0
     assert got["portrayal.renditions", "done"] == got["portrayal.renditions", "incomplete"] == 1
     assert got["portrayal.segments.waiting", ""] == 0
@@ -125,3 +126,18 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     assert got["portrayal.disk.free", ""] > 0 and got["portrayal.campaign.rows", "queued"] == 0
     assert collector.first["portrayal.cache.lookups", "clip,miss"] == 0, "the first value is a zero: increases are seen"
     assert collector.resource["service.name"] == "portrayal" and ":" in collector.resource["service.instance.id"]
+
+
+def test_a_server_that_ends_with_its_command_is_told_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows import embedded, watching
+
+    ours = "http://127.0.0.1:9/api"
+    monkeypatch.setattr(embedded, "_launched", {ours})
+    with temporary_settings({PREFECT_API_URL: ours}):
+        assert not watching.somebody_looks()
+        with watching.watched(None, tmp_path) as watch:  # type: ignore[arg-type]
+            assert type(watch) is watching.Watch, "its methods do nothing at all"
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:8/api"}):
+        assert not watching.somebody_looks(), "outside of a run there is nothing to see either"
