@@ -76,7 +76,7 @@ def produce(request: ProductionRequest) -> Production:
     try:
         with _timed(timings, sources.STAGE):
             source = read_source(request)
-        with watching.watched(source, Path(str(request.out))) as watch:
+        with watching.watched(source, str(request.out)) as watch:
             return _produced(request, source, watch, timings, began)
     except Exception as error:
         if not isinstance(error, IncompleteError):  # its segments are counted
@@ -152,7 +152,7 @@ def _produced(
                 assembled[performance.language] = made
                 record.finished(performance.language, Path(made.video), made.seconds)
                 metrics.add(metrics.RENDITIONS, 1, outcome="done")
-                watch.published(performance.language, Path(made.video), made.seconds)
+                watch.published(performance.language, str(made.video), made.seconds)
                 before += performance.seconds
         forbidden = [error for error in (*errors.values(), *refused.values()) if isinstance(error, RightsError)]
         if forbidden and not assembled and len(forbidden) == len(errors) + len(refused):

@@ -30,7 +30,6 @@ from prefect.settings import get_current_settings
 
 from flows import embedded
 from flows.report import duration
-from media.errors import InputError
 from media.segment import Clip
 from tasks import progress, rendering
 from tasks.bookkeeping import IncompleteError
@@ -60,12 +59,12 @@ class Watch:
     def all_rendered(self) -> None:
         """All clips that can be rendered are."""
 
-    def published(self, language: str, video: Path, seconds: float) -> None:
-        """A video is finished and in its place."""
+    def published(self, language: str, video: str, seconds: float) -> None:
+        """A video is finished and in its place: a path, or a URL where results are kept elsewhere."""
 
 
 @contextmanager
-def watched(source: Source, out: Path) -> Iterator[Watch]:
+def watched(source: Source, out: str) -> Iterator[Watch]:
     """Show a production on the Prefect server as long as the block lasts, and how it ended; or nothing, where nobody looks.
 
     Args:
@@ -101,7 +100,7 @@ def somebody_looks() -> bool:
 
 
 class _ServerWatch(Watch):
-    def __init__(self, source: Source, out: Path) -> None:
+    def __init__(self, source: Source, out: str) -> None:
         self._name = source.name
         self._source = source
         self._out = out
@@ -119,7 +118,7 @@ class _ServerWatch(Watch):
 
     def begin(self) -> None:
         self._log.info("%s: begins, from %s", self._name, self._source.path)
-        payload = {"source": self._source.path, "languages": list(self._source.languages), "out": str(self._out)}
+        payload = {"source": self._source.path, "languages": list(self._source.languages), "out": self._out}
         self._emit("production.started", payload)
 
     def listener(self, before: progress.Listener) -> progress.Listener:
@@ -171,21 +170,16 @@ class _ServerWatch(Watch):
         table = [row for row in self._rows.values() if id(row) in shown]
         self._try(lambda: create_table_artifact(table, key=f"{self._key}-segments", description=said))
 
-    def published(self, language: str, video: Path, seconds: float) -> None:
-        from media.contact_sheet import small_sheet
-
+    def published(self, language: str, video: str, seconds: float) -> None:
         self._log.info("%s in %s: published, %s long, %s", self._name, language, duration(seconds), video)
-        key, where = f"{self._key}-{language.lower()}", video.resolve().as_uri()
+        local = None if "://" in video else Path(video).resolve()
+        key, where = f"{self._key}-{language.lower()}", local.as_uri() if local else video
+        file = where.rsplit("/", 1)[-1]
         title = f"{self._name} in {language}, {duration(seconds)}"
-        self._try(lambda: create_link_artifact(where, video.name, key=f"{key}-video", description=title))
-        try:
-            picture = base64.b64encode(small_sheet(video)).decode()
-        except InputError as error:
-            self._log.warning("%s in %s: no contact sheet: %s", self._name, language, error)
-        else:
-            markdown = f"### {title}\n\n![Contact sheet of {video.name}](data:image/jpeg;base64,{picture})\n"
-            self._try(lambda: create_markdown_artifact(markdown, key=f"{key}-sheet", description=title))
-        self._emit("rendition.published", {"language": language, "video": str(video.resolve()), "seconds": seconds})
+        self._try(lambda: create_link_artifact(where, file, key=f"{key}-video", description=title))
+        if local:  # what is far away is not fetched for its stills
+            self._try(lambda: create_markdown_artifact(_stills(local, title), key=f"{key}-sheet", description=title))
+        self._emit("rendition.published", {"language": language, "video": str(local or video), "seconds": seconds})
 
     def end(self, how: str, error: str | None = None) -> None:
         if self._bar is not None:
@@ -247,6 +241,8 @@ class _ProgressArtifact:
 
     def work_begins(self) -> None:
         """What is done so far was there already, and tells nothing about how fast work goes."""
+        if self._thread is not None:  # clips that were lost are rendered once more
+            return
         self._done_before = self._done
         self._working_since = time.monotonic()
         percent, text = self._now()
@@ -285,6 +281,14 @@ class _ProgressArtifact:
             _try(lambda: update_progress_artifact(artifact, percent, description=text), self._name)
 
 
+def _stills(video: Path, title: str) -> str:
+    """A contact sheet as Markdown, with the picture inside."""
+    from media.contact_sheet import small_sheet
+
+    picture = base64.b64encode(small_sheet(video)).decode()
+    return f"### {title}\n\n![Contact sheet of {video.name}](data:image/jpeg;base64,{picture})\n"
+
+
 def _row_key(one: PlannedSegment) -> tuple[str, int | None, str]:
     return one.language or "", one.turn, one.speaker
 
@@ -293,4 +297,4 @@ def _try(tell: Callable[[], object], name: str) -> None:
     try:
         tell()
     except Exception as error:  # whoever watches misses something, and the production goes on
-        log.warning("%s: the Prefect server did not take what it was told (%s: %s)", name, type(error).__name__, error)
+        log.warning("%s: the Prefect server was not told everything (%s: %s)", name, type(error).__name__, error)

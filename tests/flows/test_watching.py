@@ -37,7 +37,7 @@ def told(
     for content, code in ((b"not a picture", 2), (whole, 0)):
         picture.write_bytes(content)
         answer = portrayal("produce", script, "--out", tmp_path / "out", "--engine", "render=still", "--json")
-        assert answer.code == code and "Prefect server did not take" not in answer.err, answer
+        assert answer.code == code and "Prefect server was not told" not in answer.err, answer
     from prefect.client.orchestration import get_client
     from prefect.events.filters import EventFilter, EventNameFilter
 
@@ -130,7 +130,7 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     assert collector.resource["service.name"] == "portrayal" and ":" in collector.resource["service.instance.id"]
 
 
-def test_a_server_that_ends_with_its_command_is_told_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_that_ends_with_its_command_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from flows import embedded, watching
@@ -139,7 +139,7 @@ def test_a_server_that_ends_with_its_command_is_told_nothing(monkeypatch: pytest
     monkeypatch.setattr(embedded, "_launched", {ours})
     with temporary_settings({PREFECT_API_URL: ours}):
         assert not watching.somebody_looks()
-        with watching.watched(None, tmp_path) as watch:  # type: ignore[arg-type]
+        with watching.watched(None, "out") as watch:  # type: ignore[arg-type]
             assert type(watch) is watching.Watch, "its methods do nothing at all"
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:8/api"}):
         assert not watching.somebody_looks(), "outside of a run there is nothing to see either"
