@@ -165,6 +165,35 @@ def report(
 
 
 @app.command()
+def fleet(
+    video_hours: Annotated[float, typer.Option(min=0.001, help="Hours of finished video, all languages together.")],
+    hours: Annotated[float, typer.Option(min=0.001, help="Hours in which they have to be finished.")] = 8.0,
+    days: Annotated[float, typer.Option(min=0.01, help="Go by what was finished in so many days.")] = 30.0,
+    busy: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Share of the time in which a renderer really renders.")
+    ] = 0.85,
+    json: JsonOption = False,
+) -> None:
+    """Say how many GPUs (or processors) a night's work needs, by what finished videos have cost here."""
+    from flows.console import print_json
+    from flows.fleet import fleet_for, print_fleet
+
+    found = fleet_for(video_hours, hours, days=days, busy=busy)
+    if json:
+        print_json(found.as_json())
+    else:
+        print_fleet(found)
+
+
+@app.command()
+def metrics() -> None:
+    """Send the figures of the queue to the collector once a minute, until stopped: also while nothing runs."""
+    from flows.fleet import send_metrics
+
+    send_metrics()
+
+
+@app.command()
 def doctor(json: JsonOption = False) -> None:
     """Say what is installed, what is missing, and what each engine needs."""
     from flows.console import print_json

@@ -33,6 +33,13 @@ QUIET = {
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
     "DO_NOT_TRACK": "1",
 }
+WATCHED = {
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "portrayal",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_ENABLED": "true",
+}
+"""With a server that is there already, its log is read in its UI, and stays out of the terminal here, too."""
 SMALL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(STARTUP_SECONDS)),
@@ -95,13 +102,15 @@ def start(home: Path) -> EmbeddedServer:
         home: Portrayal's home; what Prefect writes goes into `home/prefect`, unless PREFECT_HOME says otherwise.
     """
     os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect"))
+    url = os.environ.get("PREFECT_API_URL")
+    if not url and _answers(DEFAULT_SERVER, seconds=0.2):
+        url = os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
+    for name, value in (WATCHED if url else {}).items():
+        os.environ.setdefault(name, value)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if url := os.environ.get("PREFECT_API_URL"):
+    if url:
         return EmbeddedServer(url)
-    if _answers(DEFAULT_SERVER, seconds=0.2):
-        os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
-        return EmbeddedServer(DEFAULT_SERVER)
     return _launch(Path(os.environ["PREFECT_HOME"]))
 
 
@@ -133,7 +142,16 @@ def _launch(prefect_home: Path) -> EmbeddedServer:
             cwd=tempfile.gettempdir(),
         )
     os.environ["PREFECT_API_URL"] = url
+    _launched.add(url)
     return EmbeddedServer(url, process)
+
+
+_launched: set[str] = set()
+
+
+def is_ours(url: str) -> bool:
+    """Whether the server at this address was started by this process, and ends with it: nobody looks at it."""
+    return url in _launched
 
 
 def _answers(url: str, seconds: float) -> bool:

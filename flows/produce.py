@@ -14,6 +14,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 
+from flows import watching
 from flows.render import THREADS, render_clip, render_on_pool
 from media.errors import LostArtifactError, PortrayalError, RenderError, RightsError, StorageError
 from media.segment import Clip
@@ -23,6 +24,7 @@ from tasks import (
     casting,
     domains,
     hearing,
+    metrics,
     rendering,
     segments,
     sources,
@@ -36,6 +38,7 @@ from tasks.progress import Advance, part, stage
 from tasks.rendering import RenderJob
 from tasks.request import ProductionRequest
 from tasks.segments import PlannedSegment
+from tasks.sources import Source
 
 # Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
 read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
@@ -68,11 +71,26 @@ def produce(request: ProductionRequest) -> Production:
         RightsError: also when a consent is revoked while work goes on; what it does not concern is kept.
         IncompleteError: some segments could not be rendered; everything else is kept.
     """
+    metrics.start()
     began = time.perf_counter()
     timings: dict[str, float] = defaultdict(float)
-    with _timed(timings, sources.STAGE):
-        source = read_source(request)
-    request = domains.settled(request, source)
+    try:
+        with _timed(timings, sources.STAGE):
+            source = read_source(request)
+        request = domains.settled(request, source)
+        with watching.watched(source, str(request.out)) as watch:
+            return _produced(request, source, watch, timings, began)
+    except Exception as error:
+        if not isinstance(error, IncompleteError):  # its segments are counted
+            metrics.failed("production", error)
+        raise
+    finally:
+        metrics.flush()
+
+
+def _produced(
+    request: ProductionRequest, source: Source, watch: watching.Watch, timings: dict[str, float], began: float
+) -> Production:
     fps = segments.frames_per_second(request)
     heard: hearing.Heard | None = None
     if source.kind == "recording":
@@ -98,6 +116,9 @@ def produce(request: ProductionRequest) -> Production:
                 speak(request, source, language, cast, fps, _beyond(advance, done))
                 for done, language in enumerate(spoken)
             ]
+    for found, result in ((False, "miss"), (True, "hit")):
+        turns = sum((not now) == found for performance in performances for now in performance.spoken)
+        metrics.add(metrics.LOOKUPS, turns, kind="speech", result=result)
     captions = [assembling.cues_of(request, performance) for performance in performances]
     planned = [
         segment
@@ -109,7 +130,7 @@ def produce(request: ProductionRequest) -> Production:
     record = CatalogNotes(request, source, performances)
     try:
         with _timed(timings, rendering.STAGE, _frames(planned)):
-            clips, errors = _render_missing(planned, record)
+            clips, errors = _render_missing(planned, record, watch)
         for error in errors.values():
             if isinstance(error, StorageError):  # nothing more can be kept, so there is no use in going on
                 raise error
@@ -123,6 +144,7 @@ def produce(request: ProductionRequest) -> Production:
                 needed = [one for one in planned if one.language in (performance.language, None)]
                 missing = [one for one in needed if one.key in problems]
                 if missing:
+                    metrics.add(metrics.RENDITIONS, 1, outcome="incomplete")
                     record.incomplete(performance.language, "; ".join(problems[one.key] for one in missing))
                     continue
                 parts = (request, source, performance, cues, cast, needed)
@@ -130,14 +152,17 @@ def produce(request: ProductionRequest) -> Production:
                     try:
                         made = assemble(*parts, clips, _beyond(advance, before))
                     except LostArtifactError:  # clips are damaged in the store, or somebody removed them
-                        clips |= _render_missing(needed, record)[0]
+                        clips |= _render_missing(needed, record, watch)[0]
                         made = assemble(*parts, clips, _beyond(advance, before))
                 except RightsError as error:
+                    metrics.add(metrics.RENDITIONS, 1, outcome="refused")
                     refused[performance.language] = error
                     record.incomplete(performance.language, str(error))
                     continue
                 assembled[performance.language] = made
                 record.finished(performance.language, made.video, made.seconds)
+                metrics.add(metrics.RENDITIONS, 1, outcome="done")
+                watch.published(performance.language, str(made.video), made.seconds)
                 before += performance.seconds
         forbidden = [error for error in (*errors.values(), *refused.values()) if isinstance(error, RightsError)]
         if forbidden and not assembled and len(forbidden) == len(errors) + len(refused):
@@ -166,7 +191,7 @@ def produce(request: ProductionRequest) -> Production:
 
 
 def _render_missing(
-    planned: Sequence[PlannedSegment], record: CatalogNotes
+    planned: Sequence[PlannedSegment], record: CatalogNotes, watch: watching.Watch
 ) -> tuple[dict[str, Clip], dict[str, PortrayalError]]:
     """All clips by segment key, rendered where they are missing; and what went wrong, by segment key."""
     store = workspace.store()
@@ -178,17 +203,26 @@ def _render_missing(
     for clip in clips.values():
         part(rendering.STAGE, clip.key, clip.frames)
     missing = {key: found[0].job for key, found in shown.items() if key not in clips}
+    metrics.add(metrics.LOOKUPS, len(clips), kind="clip", result="hit")
+    metrics.add(metrics.LOOKUPS, len(missing), kind="clip", result="miss")
+    metrics.add(metrics.WAITING, len(missing))
+    watch.planned(planned, clips)
     errors: dict[str, PortrayalError] = {}
 
     def on_clip(clip: Clip) -> None:
         clips[clip.key] = clip
         part(rendering.STAGE, clip.key, clip.frames)
         record.rendered(shown[clip.key], clip)
+        metrics.add(metrics.WAITING, -1)
+        watch.rendered(shown[clip.key], clip)
         go_on()
 
     def on_error(key: str, error: Exception) -> None:
         errors[key] = _named(missing[key], error)
         record.failed(shown[key], str(errors[key]))
+        metrics.add(metrics.WAITING, -1)
+        metrics.failed("segment", error)
+        watch.failed(shown[key], str(errors[key]))
         go_on()
 
     deployment = workspace.settings().render_deployment
@@ -198,6 +232,7 @@ def _render_missing(
         render_on_pool(deployment, missing, on_clip, on_error)
     else:
         _render_here(missing, on_clip, on_error)
+    watch.all_rendered()
     return clips, errors
 
 
@@ -238,3 +273,4 @@ def _timed(timings: dict[str, float], name: str, total: float | None = None) -> 
     with stage(name, total) as advance:
         yield advance
     timings[name] += time.perf_counter() - began
+    metrics.record(metrics.STAGES, time.perf_counter() - began, stage=name)

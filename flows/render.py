@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from media.errors import InputError, PortrayalError, RenderError
 from media.segment import Clip, Segment
-from tasks import domains, rendering, workspace
+from tasks import domains, metrics, rendering, workspace
 from tasks.progress import part
 from tasks.rendering import RendererLostError, RenderJob
 from tasks.request import RenderOptions
@@ -88,6 +88,7 @@ def render(order: RenderOrder) -> list[str]:
     Raises:
         RenderError: some could not be rendered, and which; the others are in the store.
     """
+    metrics.start()
     store = workspace.store()
     jobs = [_job(number, one) for number, one in enumerate(order.segments, 1)]
     missing = {job.segment.key: job for job in jobs if rendering.find_clip(store, job.segment.key) is None}

@@ -26,7 +26,7 @@ from media.errors import InputError, LostArtifactError, RenderError
 from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
-from tasks import workspace
+from tasks import metrics, workspace
 from tasks.speeds import record_speed, seconds_per_unit
 
 if TYPE_CHECKING:
@@ -234,6 +234,8 @@ class Renderers:
             finally:
                 self._free.put(slot)
         report(job.frames)
+        on_gpu = bool(gpus()) and job.segment.checkpoint not in (still.NAME, draft.NAME)
+        metrics.rendered(clip.frames / clip.fps, clip.seconds_of_work, "gpu" if on_gpu else "cpu")
         record_speed(_speed_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, passed)
         record_speed(_work_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, clip.seconds_of_work)
         return clip
@@ -333,7 +335,7 @@ class _Slot:
 
     def _start(self) -> None:
         self._shared: Any = self._context.RawArray("q", 2)
-        self._busy = False
+        self._busy = self._stalled = False
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=self._context,
@@ -356,6 +358,7 @@ class _Slot:
             self._busy = False
             return future.result()
         except BrokenProcessPool:
+            metrics.add(metrics.RESTARTS, 1, reason="stalled" if self._stalled else "lost")
             self._pool.shutdown(wait=False)
             self._start()
             raise RendererLostError(f"{job.label}: the renderer's process was killed (out of memory?)") from None
@@ -371,6 +374,7 @@ class _Slot:
                     seen, last = frames, time.monotonic()
                     report(frames)
                 elif time.monotonic() - last > STALLED_SECONDS:
+                    self._stalled = True
                     self._kill()
 
     def _kill(self) -> None:

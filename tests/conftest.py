@@ -118,6 +118,70 @@ def _write_faces(path: Path, poses: np.ndarray, fps: float) -> None:
     write_sidecar(sidecar(path), (np.arange(len(poses)) + 0.5) / fps, np.array(boxes), np.array(points))
 
 
+class Collector:
+    """A receiver of OTLP over HTTP, which keeps the last value of every metric by its name and attributes.
+
+    A histogram's value is the number of things that it counted; the first values are kept, too.
+    """
+
+    def __init__(self) -> None:
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+        self.values: dict[tuple[str, str], float] = {}
+        self.first: dict[tuple[str, str], float] = {}
+        self.units: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
+        self.resource: dict[str, str] = {}
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                assert self.path == "/v1/metrics" and self.headers["Content-Type"] == "application/x-protobuf"
+                collector.take(ExportMetricsServiceRequest.FromString(body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def take(self, request: Any) -> None:
+        for resource in request.resource_metrics:
+            self.resource = {one.key: one.value.string_value for one in resource.resource.attributes}
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                self.units[metric.name] = metric.unit
+                self.kinds[metric.name] = metric.WhichOneof("data")
+                for point in getattr(metric, self.kinds[metric.name]).data_points:
+                    said = ",".join(sorted(one.value.string_value for one in point.attributes))
+                    if self.kinds[metric.name] == "histogram":
+                        value = float(point.count)
+                    else:
+                        value = float(getattr(point, str(point.WhichOneof("value"))))
+                    self.first.setdefault((metric.name, said), value)
+                    self.values[metric.name, said] = value
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """What this process measures is sent here."""
+    from tasks import metrics
+
+    made = Collector()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
+    yield made
+    metrics.close()
+    made.stop()
+
+
 class TranslationServer:
     """An OpenAI-compatible chat server: each text comes back in angle brackets, after `fault` has had its way with it all.
 

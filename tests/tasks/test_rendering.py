@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from media.errors import InputError, LostArtifactError, MissingEngineError, Port
 from media.segment import RenderSettings, Segment
 from media.video import probe_video
 from models import still
-from tasks import rendering, workspace
+from tasks import metrics, rendering, workspace
 from tasks.rendering import RendererLostError, Renderers, RenderJob, clip_key, find_clip
 from tasks.segments import silence
 
@@ -55,7 +56,7 @@ def test_a_clip_has_as_many_frames_as_were_asked_for_and_a_record_of_its_cost(jo
     assert find_clip(store, job.segment.key) == replace(clip, seconds_of_work=0.0)
 
 
-def test_a_renderer_that_is_killed_is_replaced(job: RenderJob) -> None:
+def test_a_renderer_that_is_killed_is_replaced_and_counted(job: RenderJob, collector: Any) -> None:
     long = replace(job, frames=200_000)
     renderers = Renderers(1)
     try:
@@ -80,6 +81,9 @@ def test_a_renderer_that_is_killed_is_replaced(job: RenderJob) -> None:
         assert renderers.render(job).frames == 25
     finally:
         renderers.close()
+    metrics.flush()
+    assert collector.values["portrayal.renderer.restarts", "lost"] == 1
+    assert collector.values["portrayal.video.rendered", "cpu"] == 1.0
 
 
 def test_what_a_renderer_refuses_reaches_the_caller_with_its_sentence(job: RenderJob) -> None:
