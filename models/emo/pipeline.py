@@ -11,6 +11,7 @@ from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
+from media.memory import in_batches
 from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.autoencoder import AutoencoderCodec
@@ -177,8 +178,11 @@ class EMOPipeline(DiffusionPipeline):
             clip = self._denoise(noise, appearance, spread, tokens, embedding, located, steps)[0].transpose(0, 1)
             past = clip[-config.motion_frames :]
             count = min(config.clip_frames, frames - start)
-            decoded = self.codec.decode(clip[:count] * scale, picture, matte)
-            yield _pictures(torch.lerp(decoded, picture, kept))
+
+            def decode(batch: slice, latents: Tensor = clip[:count] * scale) -> NDArray[np.uint8]:
+                return _pictures(torch.lerp(self.codec.decode(latents[batch], picture, matte), picture, kept))
+
+            yield from in_batches(count, decode, torch.cuda.empty_cache)
             if callback_on_clip_end is not None:
                 callback_on_clip_end(start + count)
 
