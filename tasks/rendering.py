@@ -457,10 +457,10 @@ def _render_here(job: RenderJob, store_url: str, models_dir: Path) -> tuple[Clip
             raise
         raise RendererLostError(f"{job.label}: the renderer ran out of memory") from None
     finally:
-        _progress[2] = _resident_bytes()
+        _progress[2] = resident_bytes()
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """Memory that this process holds now; on systems without /proc, the most that it has held."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
