@@ -59,9 +59,14 @@ def _announce(item: Item, future: Future, done: "queue.SimpleQueue[tuple[Item, F
 
 @contextmanager
 def standing(folder: Path, priority: Priority) -> Iterator[None]:
-    """While inside, work of a lower priority that shares the folder gives way."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / priority).open("w") as file:
+    """While inside, work of a lower priority that shares the folder gives way. A folder that cannot be written is not shared."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / priority).open("w")
+    except OSError:
+        yield
+        return
+    with file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
@@ -76,7 +81,7 @@ def give_way(folder: Path, priority: Priority) -> None:
 def _stands(path: Path) -> bool:
     try:
         file = path.open("r+")
-    except FileNotFoundError:
+    except OSError:
         return False
     with file:
         try:
