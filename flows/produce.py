@@ -6,17 +6,16 @@ a plain function in `tasks`, which `portrayal plan` and the tests call without P
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
 
 from flows import watching
-from flows.render import THREADS, render_clip, render_on_pool
-from media.errors import LostArtifactError, PortrayalError, RenderError, RightsError, StorageError
+from flows.render import THREADS, named, render_here, render_on_pool
+from media.errors import LostArtifactError, PortrayalError, RightsError, StorageError
 from media.segment import Clip
 from tasks import (
     assembling,
@@ -35,7 +34,6 @@ from tasks import (
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
 from tasks.interruption import go_on
 from tasks.progress import Advance, part, stage
-from tasks.rendering import RenderJob
 from tasks.request import ProductionRequest
 from tasks.segments import PlannedSegment
 from tasks.sources import Source
@@ -218,7 +216,7 @@ def _render_missing(
         go_on()
 
     def on_error(key: str, error: Exception) -> None:
-        errors[key] = _named(missing[key], error)
+        errors[key] = named(missing[key], error)
         record.failed(shown[key], str(errors[key]))
         metrics.add(metrics.WAITING, -1)
         metrics.failed("segment", error)
@@ -231,30 +229,13 @@ def _render_missing(
     elif deployment:
         render_on_pool(deployment, missing, on_clip, on_error)
     else:
-        _render_here(missing, on_clip, on_error)
+        for job, made in render_here(missing.values()):
+            if isinstance(made, Clip):
+                on_clip(made)
+            else:
+                on_error(job.segment.key, made)
     watch.all_rendered()
     return clips, errors
-
-
-def _render_here(
-    missing: Mapping[str, RenderJob], on_clip: Callable[[Clip], None], on_error: Callable[[str, Exception], None]
-) -> None:
-    with rendering.renderers(rendering.renderer_count(len(missing))):
-        futures = {render_clip.submit(job): key for key, job in missing.items()}
-        for future in as_completed(list(futures)):
-            try:
-                clip = future.result()
-            except Exception as error:  # whatever a renderer trips over, the other clips go on
-                on_error(futures[future], error)
-            else:
-                on_clip(clip)
-
-
-def _named(job: RenderJob, error: Exception) -> PortrayalError:
-    """The error with the turn and the speaker it is about."""
-    kind = type(error) if isinstance(error, PortrayalError) else RenderError
-    sentence = str(error) if isinstance(error, PortrayalError) else f"{type(error).__name__}: {error}"
-    return kind(sentence if job.label in sentence else f"{job.label}: {sentence}")
 
 
 def _beyond(advance: Advance, before: float) -> Advance:

@@ -77,7 +77,7 @@ METRICS = (
 # Counters begin at a zero that is exported: what a process counts in its first minute would not count as an increase.
 _ZEROS: tuple[tuple[Metric, dict[str, str]], ...] = (
     (WAITING, {}),
-    *((RESTARTS, {"reason": one}) for one in ("lost", "stalled")),
+    *((RESTARTS, {"reason": one}) for one in ("lost", "stalled", "memory")),
     *((LOOKUPS, {"kind": kind, "result": result}) for kind in ("clip", "speech") for result in ("hit", "miss")),
     *((RENDITIONS, {"outcome": one}) for one in ("done", "incomplete", "refused")),
     *(

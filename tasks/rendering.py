@@ -1,6 +1,6 @@
 """Segments become clips: in one process per processor share or GPU, with the weights loaded once in each.
 
-A renderer process that is killed is replaced, and only the clip that it was working on is lost. Nothing is rendered
+A renderer process that dies, hangs or grows is replaced, and only the clip that it was working on is lost. Nothing is rendered
 that the artifact store holds already.
 """
 
@@ -10,6 +10,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import queue
+import resource
 import signal
 import threading
 import time
@@ -23,10 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from media.errors import InputError, LostArtifactError, RenderError
+from media.memory import is_out_of_memory
 from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
 from tasks import metrics, workspace
+from tasks.dispatch import give_way, standing
 from tasks.speeds import record_speed, seconds_per_unit
 
 if TYPE_CHECKING:
@@ -36,17 +39,18 @@ STAGE = "Render the clips"
 DEFAULT_CHECKPOINT = "starter"
 PHOTO_CHECKPOINTS = ("echomimic", "echomimic-acc")
 """Folders of the models directory in which checkpoints for photographs are looked for, the first one first."""
-STALLED_SECONDS = 900.0
-"""A renderer that finishes no frame for so long hangs, and is killed."""
+PATIENCE = 10.0
+"""A renderer hangs when it finishes no frame for so many times as long as the whole segment should take, and a while more."""
 LAPTOP_SECONDS_PER_FRAME = 0.2
 STILL_SECONDS_PER_FRAME = 0.005
 STARTING_SECONDS = 10.0
 """Until a renderer's weights are in memory."""
+CPU = "cpu"
 _POLL_SECONDS = 0.2
 
 
 class RendererLostError(RenderError):
-    """A renderer process ended in the middle of a clip. The next attempt gets a new one."""
+    """A renderer process died, hung or ran out of memory in the middle of a clip. The next attempt gets a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +129,29 @@ def find_clips(store: ArtifactStore, segment_keys: Iterable[str]) -> dict[str, C
 
 
 def renderer_count(missing: int) -> int:
-    """How many renderers to start for so many clips: one per GPU, or one per processor (8 at most); 0: in this process.
+    """How many renderers to start for so many clips: one per device of `devices`; 0: in this process.
 
     PORTRAYAL_RENDERERS decides if it is set.
     """
     wished = workspace.settings().renderers
-    if wished is not None:
-        return min(wished, missing)
-    return min(missing, len(gpus()) or min(8, processors()))
+    return min(len(devices()) if wished is None else wished, missing)
+
+
+def devices() -> tuple[str, ...]:
+    """What to render on: PORTRAYAL_DEVICES, or all GPUs, or `cpu` once per processor (8 at most).
+
+    Raises:
+        InputError: PORTRAYAL_DEVICES names nothing.
+    """
+    wished = workspace.settings().devices
+    if wished is None:
+        return gpus() or (CPU,) * min(8, processors())
+    names = tuple(name.strip() for name in wished.split(","))
+    if not all(names):
+        raise InputError(
+            f"PORTRAYAL_DEVICES={wished!r}: a device has no name; give GPUs and `cpu`, such as 0,1 or cpu,cpu."
+        )
+    return names
 
 
 def gpus() -> tuple[str, ...]:
@@ -203,36 +222,41 @@ class Renderers:
 
     def __init__(self, count: int) -> None:
         """`count` 0: render in this process, one clip at a time."""
-        devices = gpus()
+        places = devices()
         threads = max(1, processors() // max(count, 1))
-        self._slots = [_Slot(devices[index % len(devices)] if devices else None, threads) for index in range(count)]
+        self._slots = [_Slot(places[index % len(places)], threads) for index in range(count)]
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._free.put(slot)
         self._here = threading.Lock()
 
     def render(self, job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Clip:
-        """Render a segment as soon as a renderer is free, into the artifact store.
+        """Render a segment as soon as a renderer is free and nothing more urgent goes on, into the artifact store.
 
         Args:
             on_frame: called now and then with the number of frames done.
 
         Raises:
-            RendererLostError: the renderer's process ended; try again.
+            RendererLostError: the renderer's process died, hung, or ran out of memory; try again.
             PortrayalError: the segment cannot be rendered.
         """
         settings = workspace.settings()
         report = on_frame or (lambda frames: None)
         where = (settings.artifacts_url, settings.models_dir)
-        if not self._slots:
-            with self._here:
-                clip, passed = render_clip(job, *where, report)
-        else:
-            slot = self._free.get()
-            try:
-                clip, passed = slot.render(job, *where, report)
-            finally:
-                self._free.put(slot)
+        shared = settings.home.resolve() / "priorities"
+        with standing(shared, settings.priority):
+            if not self._slots:
+                with self._here:
+                    give_way(shared, settings.priority)
+                    clip, passed = render_clip(job, *where, report)
+            else:
+                slot = self._free.get()
+                try:
+                    give_way(shared, settings.priority)
+                    clip, passed = slot.render(job, *where, report)
+                    slot.replace_if_above(settings.renderer_memory_mb)
+                finally:
+                    self._free.put(slot)
         report(job.frames)
         on_gpu = bool(gpus()) and job.segment.checkpoint not in (still.NAME, draft.NAME)
         metrics.rendered(clip.frames / clip.fps, clip.seconds_of_work, "gpu" if on_gpu else "cpu")
@@ -258,6 +282,12 @@ def seconds_per_frame(fingerprint: str, steps: int | None) -> float:
     """Seconds that one renderer takes for a frame, by what was measured here, or else by what a laptop takes."""
     default = STILL_SECONDS_PER_FRAME if fingerprint == still.FINGERPRINT else LAPTOP_SECONDS_PER_FRAME
     return seconds_per_unit(_speed_name(fingerprint, steps), default)
+
+
+def longest_silence(job: RenderJob) -> float:
+    """Seconds without a finished frame after which a segment's renderer hangs; more for longer segments."""
+    expected = job.frames * seconds_per_frame(job.segment.fingerprint, job.segment.settings.steps)
+    return workspace.settings().renderer_timeout + PATIENCE * expected
 
 
 def work_per_frame(fingerprint: str, steps: int | None) -> float:
@@ -325,22 +355,22 @@ def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Cli
 
 
 class _Slot:
-    """One renderer process at a time. Its process id and its progress are in memory that both sides see."""
+    """One renderer process at a time. Its process id, progress and memory are in memory that both sides see."""
 
-    def __init__(self, gpu: str | None, threads: int) -> None:
-        self._gpu = gpu
+    def __init__(self, device: str, threads: int) -> None:
+        self._device = device
         self._threads = threads
         self._context = multiprocessing.get_context("spawn")
         self._start()
 
     def _start(self) -> None:
-        self._shared: Any = self._context.RawArray("q", 2)
-        self._busy = self._stalled = False
+        self._shared: Any = self._context.RawArray("q", 3)
+        self._busy = False
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=self._context,
             initializer=_begin,
-            initargs=(self._shared, self._gpu, self._threads),
+            initargs=(self._shared, self._device, self._threads),
         )
 
     def render(
@@ -351,20 +381,39 @@ class _Slot:
         report: Callable[[int], None],
     ) -> tuple[Clip, float]:
         self._shared[1] = 0
+        hung: float | None = None
         try:
             self._busy = True
             future = self._pool.submit(_render_here, job, store_url, models_dir)
-            self._watch(future, report)
+            hung = self._watch(future, longest_silence(job), report)
             self._busy = False
             return future.result()
         except BrokenProcessPool:
-            metrics.add(metrics.RESTARTS, 1, reason="stalled" if self._stalled else "lost")
-            self._pool.shutdown(wait=False)
-            self._start()
-            raise RendererLostError(f"{job.label}: the renderer's process was killed (out of memory?)") from None
+            self._replace("stalled" if hung else "lost")
+            why = f"finished no frame in {hung:.0f} s and was ended" if hung else "was killed (out of memory?)"
+            raise RendererLostError(f"{job.label}: the renderer's process {why}") from None
+        except RendererLostError:
+            self._replace("lost")
+            raise
 
-    def _watch(self, future: "Future[tuple[Clip, float]]", report: Callable[[int], None]) -> None:
+    def replace_if_above(self, megabytes: float | None) -> None:
+        """Start anew when the process holds more memory than that."""
+        if megabytes is not None and self._shared[2] > megabytes * 1e6:
+            metrics.add(metrics.RESTARTS, 1, reason="memory")
+            self._pool.shutdown(wait=True)
+            self._start()
+
+    def _replace(self, reason: str) -> None:
+        metrics.add(metrics.RESTARTS, 1, reason=reason)
+        self._pool.shutdown(wait=False)
+        self._start()
+
+    def _watch(
+        self, future: "Future[tuple[Clip, float]]", patience: float, report: Callable[[int], None]
+    ) -> float | None:
+        """Returns when the future is done; the seconds of silence after which the process was killed, or None."""
         seen, last = 0, time.monotonic()
+        hung: float | None = None
         while not future.done():
             try:
                 future.exception(timeout=_POLL_SECONDS)
@@ -373,9 +422,10 @@ class _Slot:
                 if frames != seen:
                     seen, last = frames, time.monotonic()
                     report(frames)
-                elif time.monotonic() - last > STALLED_SECONDS:
-                    self._stalled = True
+                elif time.monotonic() - last > patience:
+                    hung = patience
                     self._kill()
+        return hung
 
     def _kill(self) -> None:
         if pid := self._shared[0]:
@@ -394,14 +444,13 @@ class _Slot:
 _progress: Any = None
 
 
-def _begin(shared: Any, gpu: str | None, threads: int) -> None:
+def _begin(shared: Any, device: str, threads: int) -> None:
     global _progress
     _progress = shared
     shared[0] = os.getpid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what happens then
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    os.environ["CUDA_VISIBLE_DEVICES"] = "" if device == CPU else device
     for library in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(library, str(threads))
 
@@ -417,7 +466,22 @@ def _render_here(job: RenderJob, store_url: str, models_dir: Path) -> tuple[Clip
     def on_frame(frames: int) -> None:
         _progress[1] = frames
 
-    return render_clip(job, store_url, models_dir, on_frame)
+    try:
+        return render_clip(job, store_url, models_dir, on_frame)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RendererLostError(f"{job.label}: the renderer ran out of memory") from None
+    finally:
+        _progress[2] = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds now; on systems without /proc, the most that it has held."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
+from media.memory import in_batches
 from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
 from models.emo.autoencoder import AutoencoderCodec
@@ -189,7 +191,8 @@ class EMOPipeline(DiffusionPipeline):
         clips = self._in_windows if config.window_overlap else self._one_by_one
         done = 0
         for clip in clips(seen, listen, frames, steps, draw, told):
-            yield seen.shown(self.codec, clip)
+            decode = partial(seen.shown, self.codec, clip)
+            yield from in_batches(len(clip), decode, torch.cuda.empty_cache)
             done += len(clip)
             if callback_on_clip_end is not None:
                 callback_on_clip_end(done)
@@ -363,9 +366,9 @@ class _Seen:
     """(H, W), how much of the portrait stays as it is."""
     matte: Matte | None
 
-    def shown(self, codec: PortraitCodec | AutoencoderCodec, clip: Tensor) -> NDArray[np.uint8]:
-        """Scaled latents (n, C, h, w) as pictures (n, H, W, 3)."""
-        decoded = codec.decode(clip * self.scale, self.picture, self.matte)
+    def shown(self, codec: PortraitCodec | AutoencoderCodec, clip: Tensor, part: slice) -> NDArray[np.uint8]:
+        """A part of scaled latents (n, C, h, w) as pictures (m, H, W, 3)."""
+        decoded = codec.decode(clip[part] * self.scale, self.picture, self.matte)
         return _pictures(decoded if self.kept is None else torch.lerp(decoded, self.picture, self.kept))
 
 
