@@ -57,7 +57,7 @@ class EmbeddedServer:
             if process.poll() is not None:
                 self._failure = f"it ended at once with code {process.returncode}"
                 return
-            if _answers(self.url, seconds=2.0):
+            if answers(self.url, seconds=2.0):
                 return
             time.sleep(0.1)
         self._failure = f"it did not answer within {STARTUP_SECONDS:.0f} s"
@@ -96,7 +96,7 @@ def start(home: Path) -> EmbeddedServer:
         os.environ.setdefault(name, value)
     if url := os.environ.get("PREFECT_API_URL"):
         return EmbeddedServer(url)
-    if _answers(DEFAULT_SERVER, seconds=0.2):
+    if answers(DEFAULT_SERVER, seconds=0.2):
         os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
         return EmbeddedServer(DEFAULT_SERVER)
     return _launch(Path(os.environ["PREFECT_HOME"]))
@@ -127,7 +127,8 @@ def _launch(prefect_home: Path) -> EmbeddedServer:
     return EmbeddedServer(url, process)
 
 
-def _answers(url: str, seconds: float) -> bool:
+def answers(url: str, seconds: float) -> bool:
+    """Whether a Prefect server is well at an address."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=seconds) as reply:
             return bool(reply.status == 200)
