@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
     render_deployment: str | None = None
     """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
+    reports_dir: Path | None = None
+    """Folder for the daily report; it goes into the artifact store, under `reports/`, when not set."""
     chatterbox_python: Path | None = None
     """The python of the environment that has chatterbox-tts; see docs/synthesis-workers.md."""
     synthesis_timeout: float = Field(default=600.0, gt=0)
