@@ -8,10 +8,11 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from media.errors import InputError
 
@@ -37,8 +38,9 @@ def claimed(engine: Engine, purpose: str, production_id: str) -> Iterator[bool]:
             try:
                 yield got
             finally:
-                if got and not connection.invalidated:
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                if got:
+                    with suppress(DBAPIError):  # a connection that broke has let go already
+                        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
         return
     database = engine.url.database
     folder = Path(f"{database}.claims") if database else Path(tempfile.gettempdir())
