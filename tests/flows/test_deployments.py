@@ -76,6 +76,10 @@ def test_every_deployment_is_there_in_its_pool(deployed: dict[str, Any]) -> None
     )
 
 
+def test_runs_need_no_folder_of_the_machine_that_deployed(deployed: dict[str, Any]) -> None:
+    assert not any(one.pull_steps or one.path for one in deployed.values())
+
+
 def test_the_limits_say_what_happens_to_whoever_comes_too_many(deployed: dict[str, Any]) -> None:
     limits = {
         name: (one.global_concurrency_limit.limit, one.concurrency_options.collision_strategy.value)
