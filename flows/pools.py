@@ -152,7 +152,13 @@ def _set_up_pool(client: Any, pool: Pool, pool_type: str) -> list[Change]:
             client.update_work_queue(found.id, **differing)
             changed.add(queue.name)
     for queue in pool.queues:
-        done = "created" if queue in made else "changed" if queue.name in changed else "left"
+        done = (
+            "created"
+            if queue in made or changes[0].done == "created"
+            else "changed"
+            if queue.name in changed
+            else "left"
+        )
         changes.append(Change("queue", f"{pool.name}/{queue.name}", done))
     return changes
 
