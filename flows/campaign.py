@@ -5,10 +5,11 @@ Start as many runners as there are machines, from the command line or as runs of
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 from prefect import flow, get_run_logger
+from pydantic import Field
 
 from catalog import campaigns
 from catalog.campaigns import Claim, Outcome
@@ -102,7 +103,10 @@ def run_here(
     description="Works on queued campaigns until nothing is left that could be begun: one runner of as many as you start.",
     persist_result=False,
 )
-def campaign(names: list[str] | None = None, limit: int | None = None) -> dict[str, Any]:
+def campaign(
+    names: Annotated[list[str] | None, Field(max_length=1000)] = None,
+    limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None,
+) -> dict[str, Any]:
     """Drain campaigns; returns what this runner did.
 
     Args:
@@ -129,7 +133,11 @@ def campaign(names: list[str] | None = None, limit: int | None = None) -> dict[s
     description="Publishes what waits for approval in a campaign.",
     persist_result=False,
 )
-def approve(name: str, request_ids: list[str] | None = None, by: str = "") -> int:
+def approve(
+    name: Annotated[str, Field(min_length=1)],
+    request_ids: list[str] | None = None,
+    by: Annotated[str, Field(max_length=200)] = "",
+) -> int:
     """Let rows go that wait for approval; returns how many videos' rows were published.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
+from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models, cli_pools
 from flows.cli_request import Engines, JsonOption, pairs, request_of, takes
 from media.errors import InputError, PortrayalError
 
@@ -33,6 +33,7 @@ app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_diarization.app, name="diarization")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_localize.app, name="localize")
+app.add_typer(cli_pools.app, name="pools")
 
 
 def _version(wanted: bool) -> None:

@@ -67,7 +67,7 @@ class EmbeddedServer:
             if process.poll() is not None:
                 self._failure = f"it ended at once with code {process.returncode}"
                 return
-            if _answers(self.url, seconds=2.0):
+            if answers(self.url, seconds=2.0):
                 return
             time.sleep(0.1)
         self._failure = f"it did not answer within {STARTUP_SECONDS:.0f} s"
@@ -103,7 +103,7 @@ def start(home: Path) -> EmbeddedServer:
     """
     os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect"))
     url = os.environ.get("PREFECT_API_URL")
-    if not url and _answers(DEFAULT_SERVER, seconds=0.2):
+    if not url and answers(DEFAULT_SERVER, seconds=0.2):
         url = os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
     for name, value in (WATCHED if url else {}).items():
         os.environ.setdefault(name, value)
@@ -154,7 +154,8 @@ def is_ours(url: str) -> bool:
     return url in _launched
 
 
-def _answers(url: str, seconds: float) -> bool:
+def answers(url: str, seconds: float) -> bool:
+    """Whether a Prefect server is well at an address."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=seconds) as reply:
             return bool(reply.status == 200)

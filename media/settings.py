@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
     chunks_in_flight: int = Field(default=8, ge=1, le=1000)
     """Chunks of segments that are with `render_deployment` at once, at most."""
+    reports_dir: Path | None = None
+    """Folder for the daily report; it goes into the artifact store, under `reports/`, when not set."""
     chatterbox_python: Path | None = None
     """The python of the environment that has chatterbox-tts; see docs/synthesis-workers.md."""
     synthesis_timeout: float = Field(default=600.0, gt=0)

@@ -1,12 +1,18 @@
-"""Videos of people who talk, made here (drawn presenters, and a photograph that is moved about); a server to translate,
+"""Videos of people who talk (drawn presenters, and a photograph that is moved about), and servers: translation, PostgreSQL,
+metrics, and one that speaks S3, behind a network that fails on demand."""
 
-and one that speaks S3, behind a network that fails on demand.
-"""
-
+import getpass
 import json
 import logging
+import os
+import pwd
+import shutil
+import signal
 import socket
+import subprocess
+import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 
 Film = Callable[..., Any]
@@ -329,3 +336,76 @@ def bucket(s3_port: int, s3_network: FaultyNetwork) -> Iterator[Any]:
     made = boto3.resource("s3", endpoint_url=f"http://127.0.0.1:{s3_port}").Bucket(f"bucket-{uuid.uuid4().hex[:12]}")
     made.create()
     yield made
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """URL of a running server, without a database's name at its end."""
+    binaries = _binaries()
+    # PostgreSQL refuses to run as root.
+    user = next((one for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody")), None)
+    if binaries is None or (os.geteuid() == 0 and user is None):
+        reason = "no PostgreSQL server to test with: install initdb and postgres (`apt install postgresql`)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="portrayal-postgresql-"))
+    options: dict[str, Any] = {"cwd": folder}
+    owner = getpass.getuser()
+    if os.geteuid() == 0 and user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        owner = user.pw_name
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, log = folder / "data", folder / "log"
+    # Sorted as in English where the server can, so that what should not depend on its language is seen not to.
+    initdb: list[str | Path] = [binaries / "initdb", "-D", data, "-U", owner, "-A", "trust", "-E", "UTF8", "--no-sync"]
+    server = None
+    try:
+        icu = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
+        if subprocess.run([*initdb, *icu], check=False, capture_output=True, **options).returncode != 0:
+            subprocess.run([*initdb, "--no-locale"], check=True, capture_output=True, **options)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": folder,
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "32MB",
+        }
+        arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [binaries / "postgres", "-D", data, *arguments], stdout=output, stderr=output, **options
+            )
+        url = f"postgresql://{owner}@127.0.0.1:{port}"
+        _wait_for(f"{url}/postgres", server, log)
+        yield url
+    finally:
+        if server is not None:
+            server.send_signal(signal.SIGQUIT)  # at once: nothing in it is needed any more
+            server.wait(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path | None:
+    """The folder with `initdb` and `postgres`: on the path, or where distributions put it."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((one for one in folders if (one / "initdb").exists() and (one / "postgres").exists()), None)
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(600):
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.1)
+    pytest.fail(f"the PostgreSQL server did not start:\n{log.read_text()}")

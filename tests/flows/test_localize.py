@@ -1,6 +1,8 @@
 """The nightly flow: what it makes is what `produce` would make."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,3 +101,34 @@ def test_a_translation_imported_for_a_recording_is_found_and_made_as_it_was_aske
     record["request"] |= {"languages": ["de"]}
     (video.parent / "production.json").write_text(json.dumps(record))
     assert missing.request().source_language is None
+
+
+NIGHT = """
+import json
+import subprocess
+import sys
+from flows.localize import localize
+print("made", json.dumps(localize(languages=["es", "en"])))
+"""
+
+
+def test_two_runs_that_overlap_make_each_video_once(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    from flows.localize import missing_renditions
+
+    text = script.read_text()
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.txt").write_text(text.replace("Yes.", f"Yes, {name}."))
+        made = portrayal("produce", f"{name}.txt", "--out", name, "--lang", "en", "--engine", "render=still")
+        assert made.code == 0, made
+    runs = [
+        subprocess.Popen([sys.executable, "-c", NIGHT], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [run.communicate(timeout=200)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    made = [path for text in said for path in json.loads(text.split("made ", 1)[1])]
+    assert sorted(made) == [str(tmp_path / name / f"{name}.es.mp4") for name in ("one", "two")]
+    assert missing_renditions(languages=["es", "en"]) == []
+    assert [one.languages for one in missing_renditions(languages=["fr"])] == [("fr",), ("fr",)]
