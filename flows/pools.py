@@ -204,6 +204,8 @@ def _automations() -> list[Any]:
             ),
             actions=[
                 ChangeFlowRunState(
+                    name=None,
+                    force=False,
                     state=StateType.CRASHED,
                     message=f"No heartbeat for {HEARTBEATS_LOST_SECONDS} s: its process or machine is gone.",
                 )
@@ -228,7 +230,10 @@ def _automations() -> list[Any]:
             ),
             actions=[
                 ChangeFlowRunState(
-                    state=StateType.SCHEDULED, name="AwaitingRetry", message="It crashed, and is begun again."
+                    state=StateType.SCHEDULED,
+                    name="AwaitingRetry",
+                    message="It crashed, and is begun again.",
+                    force=False,
                 )
             ],
         ),
@@ -341,7 +346,7 @@ def status() -> dict[str, Any]:
         failed = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 state=of(StateType.FAILED, StateType.CRASHED),
-                end_time=FlowRunFilterEndTime(after_=now - timedelta(days=1)),
+                end_time=FlowRunFilterEndTime(after_=now - timedelta(days=1)),  # type: ignore[arg-type]
             ),
             sort=FlowRunSort.END_TIME_DESC,
             limit=10,
@@ -377,7 +382,7 @@ def _pool_status(client: Any, pool: Any, now: datetime) -> dict[str, Any]:
 
     due = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=now),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=now),  # type: ignore[arg-type]
     )
     queues = []
     for queue in sorted(client.read_work_queues(work_pool_name=pool.name), key=lambda one: one.priority):

@@ -112,7 +112,7 @@ def settings(size: Size, variant: str) -> dict[str, Any]:
         "window_overlap": size.overlap,
         "noise_limit": 1.5,
         "audio_scale": 3.0,
-        "face_margin": 0.1,
+        "face_region": "box",
         "domain": "photo",
     }
 

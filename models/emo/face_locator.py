@@ -22,20 +22,6 @@ def face_mask(face: tuple[float, float, float, float], size: int) -> Tensor:
     return ((1.15 - (x.square() + y.square()).sqrt()) / 0.3).clamp(0, 1)[None, None]
 
 
-def box_mask(face: tuple[float, float, float, float], size: int, margin: float) -> Tensor:
-    """The face region as a picture: (1, 1, size, size), 1 inside the box and 0 outside, as EchoMimic draws it.
-
-    Args:
-        face: left, top, right, bottom as fractions of the picture.
-        margin: what is added on every side, as a share of the box's width and height.
-    """
-    left, top, right, bottom = (round(side * size) for side in face)
-    across, down = int((right - left) * margin), int((bottom - top) * margin)
-    mask = torch.zeros(1, 1, size, size)
-    mask[..., max(0, top - down) : bottom + down, max(0, left - across) : right + across] = 1
-    return mask
-
-
 class FaceLocator(ModelMixin, ConfigMixin):
     """Light convolutions from the mask to a feature that is added after the backbone's first layer.
 

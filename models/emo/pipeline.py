@@ -12,6 +12,7 @@ from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
+from media.face_crop import region_mask
 from media.memory import in_batches
 from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
@@ -20,7 +21,7 @@ from models.emo.backbone import EMOBackbone, no_motion, read_motion
 from models.emo.backdrop import Matte, kept_backdrop, matte_of, plain_backdrop
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread, precondition, signal_and_noise
-from models.emo.face_locator import FaceLocator, box_mask, face_mask
+from models.emo.face_locator import FaceLocator, face_mask
 from models.emo.reference import ReferenceNet
 from models.emo.speed import SpeedLayers
 from models.emo.whisper_audio import WhisperAudioEncoder
@@ -60,8 +61,7 @@ class EMOPipeline(DiffusionPipeline):
         guidance: weight of the conditions over none (classifier-free guidance); 1 asks the backbone once.
         noise_limit: the first noise is clamped to plus and minus this; None: it is not.
         audio_scale: what the audio attention's output is multiplied by.
-        face_margin: what is added to the face region on every side, as a share of it, where the mask is a box; None: it is an
-            ellipse within the region.
+        face_region: what the face locator is shown: an `ellipse` within the face region, with soft edges, or all of its `box`.
         domain: the portraits that it knows, `illustrated` or `photo`. Behind illustrated ones the backdrop is kept as it is.
     """
 
@@ -91,7 +91,7 @@ class EMOPipeline(DiffusionPipeline):
         guidance: float = 1.0,
         noise_limit: float | None = None,
         audio_scale: float = 1.0,
-        face_margin: float | None = None,
+        face_region: str = "ellipse",
         domain: str = "illustrated",
     ):
         super().__init__()
@@ -120,7 +120,7 @@ class EMOPipeline(DiffusionPipeline):
             guidance=guidance,
             noise_limit=noise_limit,
             audio_scale=audio_scale,
-            face_margin=face_margin,
+            face_region=face_region,
             domain=domain,
         )
         backbone.follow(audio_scale, speed=speed_layers is not None)
@@ -206,10 +206,10 @@ class EMOPipeline(DiffusionPipeline):
             backdrop = plain_backdrop(_pictures(picture)[0], face)
             kept = torch.from_numpy(kept_backdrop(backdrop, head_speed)).to(device)
             matte = matte_of(_pictures(picture)[0], backdrop)
-        if config.face_margin is None:
-            mask = face_mask(face, config.image_size)
+        if config.face_region == "box":
+            mask = torch.from_numpy(region_mask(face, config.image_size)).float()[None, None] / 255
         else:
-            mask = box_mask(face, config.image_size, config.face_margin)
+            mask = face_mask(face, config.image_size)
         side = appearance.shape[-1]
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
         still = self.codec.still(picture) / scale

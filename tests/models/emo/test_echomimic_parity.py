@@ -51,12 +51,15 @@ def _apart(ours: Tensor, theirs: Tensor) -> float:
 
 
 def _face(mask: Tensor) -> tuple[float, float, float, float]:
-    """The face region whose mask, with its margin of a tenth, is this one."""
+    """The face region whose mask is this one."""
     rows, columns = torch.where(mask[0, 0, 0] > 0)
-    box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
-    across, down = (box[2] - box[0]) / 12, (box[3] - box[1]) / 12
     size = mask.shape[-1]
-    return (box[0] + across) / size, (box[1] + down) / size, (box[2] - across) / size, (box[3] - down) / size
+    return (
+        int(columns.min()) / size,
+        int(rows.min()) / size,
+        (int(columns.max()) + 1) / size,
+        (int(rows.max()) + 1) / size,
+    )
 
 
 class Recorded(WhisperAudioEncoder):
