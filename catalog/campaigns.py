@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from catalog.campaign_tables import ROW_STATES, Campaign, CampaignRow, CampaignTransition, WebhookDelivery
+from catalog.campaign_tables import ROW_STATES, SETTLED, Campaign, CampaignRow, CampaignTransition, WebhookDelivery
 from catalog.session import insert_into
 from catalog.tables import Rendition, Segment, now
 from media.errors import InputError
@@ -251,14 +251,20 @@ def finish(session: Session, mine: Claim, outcome: Outcome) -> bool:
     return True
 
 
-def release(session: Session, mine: Claim) -> bool:
-    """Put a row back into the queue at once: its runner is stopped. False: it is not this runner's any more."""
-    row = session.scalar(select(CampaignRow).where(_held(mine)).with_for_update())
-    if row is None:
-        return False
-    _settle_work(session, row)
-    _move(session, row.campaign, row, "queued", _clock(session), mine.runner, "its runner was stopped")
-    return True
+def holds(session: Session, mine: Claim) -> bool:
+    """Whether a row is still this runner's; only asks."""
+    return session.scalar(select(CampaignRow.id).where(_held(mine))) is not None
+
+
+def release(session: Session, runner: str, reason: str) -> int:
+    """Put what a runner holds back into the queue at once, as if it had not been begun: it is stopped. Returns how many rows."""
+    query = select(CampaignRow).where(CampaignRow.state == "running", CampaignRow.runner == runner).with_for_update()
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    for row in rows:
+        _settle_work(session, row)
+        row.attempts -= 1
+        _move(session, row.campaign, row, "queued", _clock(session), runner, reason)
+    return len(rows)
 
 
 def return_lost(session: Session, at: datetime) -> int:
@@ -295,7 +301,7 @@ def retry(session: Session, campaign: Campaign, states: Sequence[str] = RETRIED)
 def cancel(session: Session, campaign: Campaign, request_ids: Sequence[str] = ()) -> int:
     """Cancel rows that are queued, running or awaiting approval: all, or those named. Returns how many.
 
-    A runner that works on one notices at its next sign of life, and publishes nothing.
+    A runner that works on one notices within seconds, begins no more clips of it, and publishes nothing.
     """
     rows = _rows(session, campaign, ("queued", "running", "awaiting approval"), request_ids)
     for row in rows:
@@ -453,27 +459,51 @@ def _note(
     )
     if campaign.webhook_url is None:
         return
-    id_ = f"msg_{uuid.uuid4().hex}"
-    payload = {
-        "id": id_,
-        "type": "production.state",
-        "timestamp": at.isoformat(),
-        "data": {
-            "campaign": campaign.name,
-            "request_id": row.request_id,
-            "from": before,
-            "to": state,
-            "reason": reason,
-            "production": row.production_id,
-            "out": row.out if state == "done" else None,
-        },
+    data = {
+        "campaign": campaign.name,
+        "request_id": row.request_id,
+        "from": before,
+        "to": state,
+        "reason": reason,
+        "production": row.production_id,
+        "out": row.out if state == "done" else None,
     }
+    _owe(session, campaign, "production.state", at, data)
+    if state in SETTLED:
+        _note_finished(session, campaign, at)
+
+
+def _note_finished(session: Session, campaign: Campaign, at: datetime) -> None:
+    """Tell that a campaign is finished when none of its rows is on its way any more."""
+    # Of two runners that end the last two rows at once, the second one waits here and sees what the first one did.
+    session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
+    states = counts(session, [campaign.name])
+    if any(count for state, count in states.items() if state not in SETTLED):
+        return
+    worked, shown = session.execute(
+        select(
+            func.sum(CampaignRow.seconds_of_work),
+            func.sum(case((CampaignRow.state == "done", CampaignRow.seconds_of_video), else_=0.0)),
+        ).where(CampaignRow.campaign_id == campaign.id)
+    ).one()
+    data = {
+        "campaign": campaign.name,
+        "productions": {state: count for state, count in states.items() if state in SETTLED},
+        "gpu_minutes": round(float(worked or 0.0) / 60, 3),
+        "minutes_of_video": round(float(shown or 0.0) / 60, 3),
+    }
+    _owe(session, campaign, "campaign.finished", at, data)
+
+
+def _owe(session: Session, campaign: Campaign, type_: str, at: datetime, data: dict[str, Any]) -> None:
+    """Write down a message for the campaign's webhook."""
+    id_ = f"msg_{uuid.uuid4().hex}"
     session.add(
         WebhookDelivery(
             id=id_,
             campaign_id=campaign.id,
             url=campaign.webhook_url,
-            payload=payload,
+            payload={"id": id_, "type": type_, "timestamp": at.isoformat(), "data": data},
             created_at=at,
             next_attempt_at=at,
         )

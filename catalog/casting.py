@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -20,20 +21,23 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    and_,
+    bindparam,
     case,
+    false,
     func,
-    literal,
+    literal_column,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.types import TypeEngine
 
 from catalog.portraits import find_portrait
 from catalog.productions import lock_production
-from catalog.rights import ANY_USE, Use, purposes, require_rights, usable
-from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Portrait, now
+from catalog.rights import ANY_USE, Use, consented, licensed, purposes, require_rights, usable
+from catalog.tables import AGE_BANDS, LOTS, PRESENTATIONS, Casting, Consent, Portrait, UtcDateTime, now
 from media.dialogue import language_tag
 from media.errors import InputError, RightsError
 
@@ -52,6 +56,9 @@ _STYLE = 12
 _SPARE_CANDIDATES = 32
 """How many portraits a speaker brings to the settling beyond one per speaker, for looks to choose from."""
 
+_REACH = 2
+"""Consents are asked for of so many times more portraits than are wanted, at first."""
+
 _LOOKS = {"presentation": 2, "age_band": 1, "skin": 2, "hair": 2, "clothing": 1, "glasses": 2, "head_covering": 3}
 """How much two portraits look alike when they have this in common."""
 _LOOKS_IN_ATTRIBUTES = {"hair_colour": 2, "facial_hair": 2}
@@ -59,7 +66,17 @@ _OUT_OF_REACH = 1 << 120
 _LIKE_ANYBODY = 5
 """Likeness up to which two faces are not confused: what two young women with the same hair have in common."""
 
+_OF_SOMEBODY = Consent.kind == "person"
 _Looks = frozenset[tuple[str, str]]
+
+
+class TooFewPortraitsError(InputError):
+    """There are fewer portraits than speakers."""
+
+    def __init__(self, message: str, *, enough_of_others: bool) -> None:
+        """`enough_of_others`: there would be enough if portraits of another style could be cast."""
+        super().__init__(message)
+        self.enough_of_others = enough_of_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +140,13 @@ def cast_speakers(
     use: Use = ANY_USE,
     exclude: Sequence[str] = (),
     reserved: Collection[int] = (),
+    style: str | None = None,
 ) -> list[CastingDecision]:
     """One portrait per speaker, no two the same, in the order of `requests`; kept for the next time.
 
     A casting that the production has is kept, unless a wish says otherwise or the portrait may not be used any more.
-    Wishes come first. Roll the session back to ask what would be cast without casting it.
+    Wishes come first. Nobody is in a cast twice: of two pictures of one person, by the consents, one is chosen at most.
+    Roll the session back to ask what would be cast without casting it.
 
     Args:
         production_id: decides, with `seed`, between portraits that suit equally well; it must not change when a line
@@ -135,11 +154,14 @@ def cast_speakers(
         exclude: slugs of portraits that nobody shall have, except those who wish for one or have it already.
         reserved: ids of portraits that others shall have, such as who is in other episodes; they are cast only when
             there are not enough without them.
+        style: what the renderer is made for: `photo`, or `illustrated`, which every other style counts as; only such
+            portraits are cast, and others are not kept. None: any.
         use: what the portraits are for; those whose licence or consent does not cover it are not cast.
 
     Raises:
         InputError: no such production; a speaker twice; a hint or portrait that does not exist; two speakers who wish
-            for one portrait; fewer usable portraits than speakers.
+            for one portrait or one person.
+        TooFewPortraitsError: fewer usable portraits than speakers.
         RightsError: a portrait that was wished for may not be used.
     """
     _check(requests)
@@ -152,7 +174,7 @@ def cast_speakers(
         )
     }
     wished = _wished(session, requests, at, use)
-    decided, lost = _kept(session, requests, earlier, wished, at, use)
+    decided, lost = _kept(session, requests, earlier, wished, at, use, style)
     missing = sorted((one for one in requests if one.speaker not in decided), key=lambda one: one.speaker)
     if missing:
         taken = {one.portrait_id for one in decided.values()}
@@ -162,17 +184,31 @@ def cast_speakers(
         asked = {one.speaker for one in requests}
         held = {one.portrait_id for speaker, one in earlier.items() if speaker not in asked}
         held |= set(reserved) - taken
-        candidates = _candidates(session, production_id, seed, missing, barred | held, at, use)
-        if held and _count(candidates) < len(missing):
-            candidates = _candidates(session, production_id, seed, missing, barred, at, use)
-        if _count(candidates) < len(missing):
-            raise InputError(
-                f"{len(requests)} speakers need {len(requests)} different portraits and only "
-                f"{_count(candidates) + len(taken)} may be used; add portraits or renew consents "
-                "(see `portrayal catalog list`)."
-            )
-        fixed = [_looks_of(one) for one in session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))]
-        for request, others, (choice, for_looks) in zip(missing, candidates, _settle(candidates, fixed), strict=True):
+        fixed: list[_Looks] = []
+        if taken:
+            cast_already = session.scalars(select(Portrait).where(Portrait.id.in_(sorted(taken))))
+            fixed = [_looks_of(one) for one in cast_already]
+            barred |= _others_of_the_same_people(session, taken)
+        while True:
+            candidates = _candidates(session, production_id, seed, missing, barred | held, at, use, style)
+            if held and _count(candidates) < len(missing):
+                candidates = _candidates(session, production_id, seed, missing, barred, at, use, style)
+            if _count(candidates) < len(missing):
+                kind = "" if style is None else f" that are {'photographs' if style == 'photo' else 'illustrated'}"
+                everything = _candidates(session, production_id, seed, missing, barred, at, use, None)
+                raise TooFewPortraitsError(
+                    f"{len(requests)} speakers need {len(requests)} different portraits{kind} and only "
+                    f"{_count(candidates) + len(taken)} may be used, each of another person; add portraits or renew "
+                    "consents (see `portrayal catalog list`).",
+                    enough_of_others=_count(everything) >= len(missing),
+                )
+            settled = _settle(candidates, fixed)
+            # Of two pictures of one person, who fits better stays, and the cast is settled again without the other.
+            twins = _twins(session, [choice for choice, _ in settled])
+            if not twins:
+                break
+            barred |= twins
+        for request, others, (choice, for_looks) in zip(missing, candidates, settled, strict=True):
             reason = "; ".join([*_reasons(request, choice, others, for_looks), *lost.get(request.speaker, ())])
             decided[request.speaker] = CastingDecision(
                 request.speaker, choice.slug, choice.id, _score(request, choice), reason
@@ -247,6 +283,14 @@ def _wished(session: Session, requests: Sequence[CastingRequest], at: datetime, 
         except RightsError as error:
             raise RightsError(f"casting of '{request.speaker}': {error}") from None
         wished[request.speaker] = portrait
+    for speaker, portrait in wished.items():
+        others = _others_of_the_same_people(session, [portrait.id]) if len(wished) > 1 else set()
+        for other, theirs in wished.items():
+            if theirs.id in others:
+                raise InputError(
+                    f"'{speaker}' and '{other}' wish for two pictures of one person, '{portrait.slug}' and '{theirs.slug}'; "
+                    "give one of them another portrait."
+                )
     return wished
 
 
@@ -257,13 +301,20 @@ def _kept(
     wished: dict[str, Portrait],
     at: datetime,
     use: Use,
+    style: str | None,
 ) -> tuple[dict[str, CastingDecision], dict[str, list[str]]]:
     """What wishes and earlier castings decide, and for those who lose their portrait the reason why."""
     portraits = [one.portrait_id for one in earlier.values()]
-    known_slugs = [one.known[0] for one in requests if one.known is not None]
-    known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(known_slugs)))}
+    known: dict[str, Portrait] = {}
+    if slugs := [one.known[0] for one in requests if one.known is not None]:
+        known = {one.slug: one for one in session.scalars(select(Portrait).where(Portrait.slug.in_(slugs)))}
     portraits += [one.id for one in known.values()]
-    usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
+    usable_ids: set[int] = set()
+    if portraits:
+        usable_ids = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), usable(at, use))))
+    other: set[int] = set()
+    if portraits and style is not None:
+        other = set(session.scalars(select(Portrait.id).where(Portrait.id.in_(portraits), ~_of_style(style))))
     # Wishes first, then who is known from other episodes; both may take a portrait from who only happens to have it.
     spoken_for = {portrait.id: speaker for speaker, portrait in wished.items()}
     decided: dict[str, CastingDecision] = {}
@@ -275,7 +326,9 @@ def _kept(
         if request.known is None or request.speaker in wished or request.known[0] not in known:
             continue
         portrait, how = known[request.known[0]], request.known[1]
-        if portrait.id not in usable_ids:
+        if portrait.id in other:
+            lost[request.speaker] = [f"{how} had '{portrait.slug}', {_not_rendered(portrait)}"]
+        elif portrait.id not in usable_ids:
             lost[request.speaker] = [f"{how} had '{portrait.slug}', which may not be used any more"]
         elif spoken_for.setdefault(portrait.id, request.speaker) != request.speaker:
             lost[request.speaker] = [f"{how} had '{portrait.slug}', which is another speaker's here"]
@@ -286,6 +339,8 @@ def _kept(
         if speaker in theirs and (before is None or before.portrait_id != theirs[speaker][0].id):
             portrait, reason = theirs[speaker]
             decided[speaker] = CastingDecision(speaker, portrait.slug, portrait.id, 1.0, reason)
+        elif before is not None and before.portrait_id in other:
+            lost.setdefault(speaker, []).append(f"had '{before.portrait.slug}', {_not_rendered(before.portrait)}")
         elif before is not None and before.portrait_id not in usable_ids:
             lost.setdefault(speaker, []).append(f"'{before.portrait.slug}' may not be used any more")
         elif before is not None and spoken_for.get(before.portrait_id, speaker) != speaker:
@@ -293,6 +348,32 @@ def _kept(
         elif before is not None:
             decided[speaker] = _decision(before)
     return decided, lost
+
+
+def _others_of_the_same_people(session: Session, portraits: Collection[int]) -> set[int]:
+    """Ids of other portraits of the people shown in some; drawn faces are nobody's."""
+    theirs = select(func.lower(Consent.subject)).where(Consent.portrait_id.in_(sorted(portraits)), _OF_SOMEBODY)
+    query = select(Consent.portrait_id).where(func.lower(Consent.subject).in_(theirs), _OF_SOMEBODY)
+    return set(session.scalars(query)) - set(portraits)
+
+
+def _twins(session: Session, chosen: Sequence[_Candidate]) -> set[int]:
+    """Ids of portraits to be left out so that nobody is in a cast twice, by the people whom consents name."""
+    order = sorted(chosen, key=lambda one: (-one.fit, one.uses, one.slug))
+    query = select(Consent.portrait_id, func.lower(Consent.subject)).where(
+        Consent.portrait_id.in_(sorted(one.id for one in chosen)), _OF_SOMEBODY
+    )
+    people: dict[int, set[str]] = {}
+    for portrait_id, subject in session.execute(query):
+        people.setdefault(portrait_id, set()).add(subject)
+    seen: set[str] = set()
+    found = set()
+    for one in order:
+        theirs = people.get(one.id, set())
+        if seen & theirs:
+            found.add(one.id)
+        seen |= theirs
+    return found
 
 
 def _candidates(
@@ -303,153 +384,271 @@ def _candidates(
     taken: set[int],
     at: datetime,
     use: Use,
+    style: str | None,
 ) -> list[list[_Candidate]]:
     """For every request its best candidates, best first: as many as there are requests, and some more.
 
-    With n speakers and the best n of each, no speaker is ever better off with one that was left out. Points depend on a
-    portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and only portraits of those kinds
-    that can be among the best are looked at.
+    With n speakers and the best n of each, no speaker is ever better off with one that was left out.
     """
     limit = len(requests) + _SPARE_CANDIDATES
-    free = (
-        select(
-            Portrait.id,
-            Portrait.slug,
-            Portrait.presentation,
-            Portrait.age_band,
-            Portrait.lot,
-            Portrait.style,
-            *(
-                func.lower(func.coalesce(Portrait.attributes[name].as_string(), "[]"), type_=String).label(name)
-                for name in ("languages", "tags")
-            ),
+    found, all_seen = _best(session, production_id, seed, requests, taken, at, use, style, limit, _REACH * limit)
+    if not all_seen and any(len(column) < limit for column in found):
+        # Consents bar most of those that fit best: look at everybody.
+        found, _ = _best(session, production_id, seed, requests, taken, at, use, style, limit, LOTS)
+    return found
+
+
+def _best(
+    session: Session,
+    production_id: str,
+    seed: int,
+    requests: Sequence[CastingRequest],
+    taken: set[int],
+    at: datetime,
+    use: Use,
+    style: str | None,
+    limit: int,
+    reach: int,
+) -> tuple[list[list[_Candidate]], bool]:
+    """For every request the best `limit` of the portraits that may be used, and whether none was left unseen.
+
+    Consents are asked for only of the kinds that fit best, until they hold `reach` portraits.
+    """
+    tag_count = max(len(one.tags) for one in requests)
+    query = _scoring(session.get_bind().dialect.name == "sqlite", len(requests), tag_count, use, style)
+    asked: dict[str, Any] = {
+        "production": production_id,
+        "at": at,
+        "taken": sorted(taken),
+        "limit": limit,
+        "reach": reach,
+    }
+    for index, request in enumerate(requests):
+        asked |= {f"{name}_{index}": value for name, value in _asked(request, production_id, seed, tag_count).items()}
+    rows = session.execute(query, asked).all()
+    found: list[list[_Candidate]] = [[] for _ in requests]
+    seen: dict[int, tuple[_Looks, frozenset[str]]] = {}
+    for row in rows:
+        if row.id not in seen:
+            seen[row.id] = _looks_of(row), frozenset(str(tag).lower() for tag in row.attributes.get("tags", ()))
+        looks, tags = seen[row.id]
+        found[row.request].append(
+            _Candidate(
+                id=row.id,
+                slug=row.slug,
+                fit=row.fit,
+                uses=row.uses,
+                draw=row.draw,
+                equals=int(row.equals),
+                speaks=bool(row.speaks),
+                looks=looks,
+                style=row.style,
+                tags=tags,
+            )
         )
-        .where(usable(at, use, many=True), Portrait.id.not_in(sorted(taken)))
-        .cte("free")
+    return found, reach >= LOTS or any(row.altogether <= reach for row in rows)
+
+
+@lru_cache(maxsize=64)
+def _scoring(sqlite: bool, speakers: int, tag_count: int, use: Use, style: str | None) -> Select[Any]:
+    """The query of `_best`, for so many speakers who ask for so many tags each; putting it together takes milliseconds.
+
+    Points depend on a portrait's kind alone, and there are far fewer kinds than portraits: kinds are scored, and portraits
+    looked at only where their kind is among the best. Its parameters are those of `_best` and, numbered by speaker, `_asked`.
+    """
+    at: Any = bindparam("at", type_=UtcDateTime())
+    asked = union_all(
+        *(
+            select(
+                literal_column(str(index), Integer).label("request"),
+                *(bindparam(f"{name}_{index}", type_=type_).label(name) for name, type_ in _ASKED.items()),
+                *(bindparam(f"tag_{tag}_{index}", type_=String()).label(f"tag_{tag}") for tag in range(tag_count)),
+            )
+            for index in range(speakers)
+        )
+    ).cte("asked")
+    languages, tags = (
+        func.coalesce(Portrait.attributes[name].as_string(), "[]", type_=String).label(name)
+        for name in ("languages", "tags")
     )
-    names = ("presentation", "age_band", "style", "languages", "tags")
-    kinds = select(*(free.c[name] for name in names), func.count().label("portraits")).group_by(*names).cte("kinds")
-    graded = union_all(
-        *(_graded(kinds, index, request, production_id, seed) for index, request in enumerate(requests))
-    ).subquery()
+    same = (Portrait.presentation, Portrait.age_band, Portrait.style, languages, tags)
+    kinds = (
+        select(
+            *same,
+            func.min(Portrait.id).label("kind"),  # a number that no other kind has
+            func.count().label("portraits"),
+            (func.json_group_array(Portrait.id) if sqlite else func.array_agg(Portrait.id)).label("ids"),
+        )
+        .where(
+            licensed(at, use),
+            Portrait.id.not_in(bindparam("taken", type_=Integer(), expanding=True)),
+            _of_style(style),
+        )
+        .group_by(*same)
+        .cte("kinds")
+    )
+    graded = (
+        select(
+            asked.c.request,
+            asked.c.factor,
+            asked.c.shift,
+            kinds.c.kind,
+            kinds.c.portraits,
+            _fit(kinds, asked, tag_count).label("fit"),
+            func.coalesce(_speaks(kinds, asked), false()).label("speaks"),
+        )
+        .select_from(asked.join(kinds, true()))
+        .subquery()
+    )
+    of_request, portraits = graded.c.request, func.sum(graded.c.portraits)
     counted = select(
         graded,
-        func.sum(graded.c.portraits).over(partition_by=(graded.c.request, graded.c.fit)).label("equals"),
-        func.sum(graded.c.portraits)
-        .over(partition_by=graded.c.request, order_by=graded.c.fit.desc(), range_=(None, 0))
-        .label("so_many"),
+        portraits.over(partition_by=(of_request, graded.c.fit)).label("equals"),
+        portraits.over(partition_by=of_request, order_by=graded.c.fit.desc(), range_=(None, 0)).label("so_many"),
+        portraits.over(partition_by=of_request).label("altogether"),
     ).subquery()
-    promising = select(counted).where(counted.c.so_many - counted.c.equals < limit).cte("promising")
-    uses = (
-        select(Casting.portrait_id, func.count().label("uses"))
-        .where(Casting.production_id != production_id)
-        .group_by(Casting.portrait_id)
-        .cte("uses")
+    reach = bindparam("reach", type_=BigInteger())
+    promising = select(counted).where(counted.c.so_many - counted.c.equals < reach).cte("promising")
+    # Neither database guesses how few these are, hence the fences.
+    chosen = (
+        select(kinds.c.kind, kinds.c.ids)
+        .where(kinds.c.kind.in_(select(promising.c.kind)))
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
     )
-    # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
-    draw = (free.c.lot * promising.c.factor + promising.c.shift) % LOTS
+    if sqlite:
+        member = func.json_each(chosen.c.ids).table_valued("value", name="member")
+    else:
+        member = func.unnest(chosen.c.ids).table_valued("value", name="member").render_derived()
+    uses = (
+        select(func.count())
+        .where(Casting.portrait_id == Portrait.id, Casting.production_id != bindparam("production", type_=String()))
+        .scalar_subquery()
+    )
+    # Each portrait once, however many speakers it suits.
+    allowed = (
+        select(chosen.c.kind, Portrait.id, Portrait.slug, Portrait.lot, uses.label("uses"))
+        .select_from(chosen)
+        .join(member, true())
+        .join(Portrait, Portrait.id == member.c.value)
+        .where(consented(at, use))
+        .cte("allowed")
+        .prefix_with("MATERIALIZED")
+    )
     drawn = (
         select(
             promising.c.request,
             promising.c.fit,
-            promising.c.equals,
             promising.c.speaks,
-            free.c.id,
-            free.c.slug,
-            func.coalesce(uses.c.uses, 0).label("uses"),
-            draw.label("draw"),
+            promising.c.altogether,
+            allowed.c.id,
+            allowed.c.slug,
+            allowed.c.uses,
+            # A different permutation of the lots for every speaker, in integers that every database multiplies alike.
+            ((allowed.c.lot * promising.c.factor + promising.c.shift) % LOTS).label("draw"),
         )
         .select_from(promising)
-        .join(free, and_(*(free.c[name] == promising.c[name] for name in names)))
-        .outerjoin(uses, uses.c.portrait_id == free.c.id)
+        .join(allowed, allowed.c.kind == promising.c.kind)
         .subquery()
     )
     order = (drawn.c.fit.desc(), drawn.c.uses, drawn.c.draw, drawn.c.slug)
-    place = func.row_number().over(partition_by=drawn.c.request, order_by=order).label("place")
-    best = select(drawn, place).subquery()
-    looks = [getattr(Portrait, trait) for trait in _LOOKS]
-    rows = session.execute(
-        select(best, Portrait.style, Portrait.attributes, *looks)
+    best = select(
+        drawn,
+        func.count().over(partition_by=(drawn.c.request, drawn.c.fit)).label("equals"),
+        func.row_number().over(partition_by=drawn.c.request, order_by=order).label("place"),
+    ).subquery()
+    return (
+        select(best, Portrait.style, Portrait.attributes, *(getattr(Portrait, trait) for trait in _LOOKS))
         .join(Portrait, Portrait.id == best.c.id)
-        .where(best.c.place <= limit)
+        .where(best.c.place <= bindparam("limit", type_=Integer()))
         .order_by(best.c.request, best.c.place)
     )
-    found: list[list[_Candidate]] = [[] for _ in requests]
-    for row in rows:
-        candidate = _Candidate(
-            id=row.id,
-            slug=row.slug,
-            fit=row.fit,
-            uses=row.uses,
-            draw=row.draw,
-            equals=int(row.equals),
-            speaks=bool(row.speaks),
-            looks=_looks_of(row),
-            style=row.style,
-            tags=frozenset(str(tag).lower() for tag in row.attributes.get("tags", ())),
-        )
-        found[row.request].append(candidate)
-    return found
 
 
-def _graded(kinds: CTE, index: int, request: CastingRequest, production_id: str, seed: int) -> Select[Any]:
-    """All kinds with their points for one request, and the numbers of the request's draw."""
+def _of_style(style: str | None) -> ColumnElement[bool]:
+    """Whether a renderer for `style` is made for a portrait."""
+    if style is None:
+        return true()
+    return Portrait.style == "photo" if style == "photo" else Portrait.style != "photo"
+
+
+def _not_rendered(portrait: Portrait) -> str:
+    return f"which is {'a photograph' if portrait.style == 'photo' else 'drawn'} and not what the renderer is made for"
+
+
+_ASKED: dict[str, TypeEngine[Any]] = {
+    "factor": BigInteger(),
+    "shift": BigInteger(),
+    "tag_points": Integer(),
+    **dict.fromkeys(
+        ("gender", "gender_near", "gender_near_too", "age", "age_near", "age_near_too", "suits", "suits_near"), String()
+    ),
+    **dict.fromkeys(("suits_near_too", "language", "variety", "style"), String()),
+}
+"""What a request asks for, in words of the query; and tags."""
+
+
+def _asked(request: CastingRequest, production_id: str, seed: int, tag_count: int) -> dict[str, Any]:
+    """What one request asks for, None where it asks for nothing, and the numbers of its draw."""
     digest = hashlib.sha256(f"{production_id}\n{seed}\n{request.speaker}".encode()).digest()
-    factor = 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1)
-    shift = int.from_bytes(digest[8:16], "big") % LOTS
-    return select(
-        kinds,
-        literal(index, Integer).label("request"),
-        literal(factor, BigInteger).label("factor"),
-        literal(shift, BigInteger).label("shift"),
-        _fit(kinds, request).label("fit"),
-        _speaks(kinds, request.language).label("speaks"),
+    suits = _SUITS.get(request.pitch_class or "")
+    primary = _primary(request.language)
+    near = {"gender": _near_genders(request.gender), "age": _near_ages(request.age), "suits": _near_genders(suits)}
+    found: dict[str, Any] = {
+        "factor": 1 + int.from_bytes(digest[:8], "big") % (LOTS - 1),
+        "shift": int.from_bytes(digest[8:16], "big") % LOTS,
+        "tag_points": _TAGS // max(len(request.tags), 1),
+        "gender": request.gender,
+        "age": request.age,
+        "suits": suits,
+        "language": None if primary is None else f'%"{primary}"%',
+        "variety": None if primary is None else f'%"{primary}-%',
+        "style": request.style,
+    }
+    for name, values in near.items():
+        found[f"{name}_near"], found[f"{name}_near_too"] = (*values, None, None)[:2]
+    return found | {
+        f"tag_{number}": f'%"{request.tags[number]}"%' if number < len(request.tags) else None
+        for number in range(tag_count)
+    }
+
+
+def _fit(kind: CTE, asked: CTE, tag_count: int) -> ColumnElement[int]:
+    """Points. What is compared with NULL, since it is not asked for, earns none."""
+    k, a = kind.c, asked.c
+    fit = (
+        _grade(k.presentation, a.gender, (a.gender_near, a.gender_near_too), _GENDER, _GENDER_NEAR)
+        + _grade(k.age_band, a.age, (a.age_near, a.age_near_too), _AGE, _AGE_NEAR)
+        + _grade(k.presentation, a.suits, (a.suits_near, a.suits_near_too), _PITCH, _PITCH_NEAR)
+        + case(
+            (a.language.is_(None), 0), (k.languages == "[]", _LANGUAGE_ANY), (_speaks(kind, asked), _LANGUAGE), else_=0
+        )
+        + case((k.style == a.style, _STYLE), else_=0)
     )
-
-
-def _fit(portraits: CTE, request: CastingRequest) -> ColumnElement[int]:
-    """Points."""
-    fit: ColumnElement[int] = literal(0, Integer)
-    if request.gender is not None:
-        near = _near_genders(request.gender)
-        fit = fit + _grade(portraits.c.presentation, request.gender, near, _GENDER, _GENDER_NEAR)
-    if request.age is not None:
-        fit = fit + _grade(portraits.c.age_band, request.age, _near_ages(request.age), _AGE, _AGE_NEAR)
-    if request.pitch_class in _SUITS:
-        suits = _SUITS[request.pitch_class]
-        fit = fit + _grade(portraits.c.presentation, suits, _near_genders(suits), _PITCH, _PITCH_NEAR)
-    if _primary(request.language) is not None:
-        any_language = portraits.c.languages == "[]"
-        fit = fit + case((any_language, _LANGUAGE_ANY), (_speaks(portraits, request.language), _LANGUAGE), else_=0)
-    for tag in request.tags:
-        fit = fit + case((_tagged(portraits, tag), _TAGS // len(request.tags)), else_=0)
-    if request.style is not None:
-        fit = fit + case((portraits.c.style == request.style, _STYLE), else_=0)
+    for number in range(tag_count):
+        fit = fit + case((func.lower(k.tags).like(a[f"tag_{number}"]), a.tag_points), else_=0)
     return fit
 
 
-def _tagged(portraits: CTE, tag: str) -> ColumnElement[bool]:
-    return portraits.c.tags.like(f'%"{tag}"%')
-
-
-def _speaks(portraits: CTE, language: str | None) -> ColumnElement[bool]:
+def _speaks(kind: CTE, asked: CTE) -> ColumnElement[bool]:
     """Whether a portrait names the language, or a variety of it, as one that it suits."""
-    primary = _primary(language)
-    if primary is None:
-        return literal(False)
-    named = portraits.c.languages
-    return or_(named.like(f'%"{primary}"%'), named.like(f'%"{primary}-%'))
+    named = func.lower(kind.c.languages)
+    return or_(named.like(asked.c.language), named.like(asked.c.variety))
 
 
-def _grade(column: Any, same: str, near: Sequence[str], points: int, near_points: int) -> ColumnElement[int]:
-    return case((column == same, points), (column.in_(near), near_points), else_=0)
+def _grade(column: Any, same: Any, near: Sequence[Any], points: int, near_points: int) -> ColumnElement[int]:
+    return case((column == same, points), (or_(*(column == one for one in near)), near_points), else_=0)
 
 
-def _near_genders(gender: str) -> tuple[str, ...]:
+def _near_genders(gender: str | None) -> tuple[str, ...]:
+    if gender is None:
+        return ()
     return ("feminine", "masculine") if gender == "neutral" else ("neutral",)
 
 
-def _near_ages(age: str) -> tuple[str, ...]:
+def _near_ages(age: str | None) -> tuple[str, ...]:
+    if age is None:
+        return ()
     return ("young", "senior") if age == "adult" else ("adult",)
 
 

@@ -185,7 +185,7 @@ def list_portraits(
     if not include_retired:
         query = query.where(Portrait.retired_at.is_(None))
     if usable_at is not None:
-        query = query.where(usable(usable_at, use, many=True))
+        query = query.where(usable(usable_at, use))
     texts = (Portrait.slug, Portrait.name, Portrait.source, Portrait.licence, *_TRAITS.values())
     for word in words:
         attributes = func.lower(cast(Portrait.attributes, Text)).contains(word.lower(), autoescape=True)

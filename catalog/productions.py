@@ -3,9 +3,10 @@
 Everything here may be repeated: a run that was killed is started again, and says the same things about the same rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import and_, case, delete, func, or_, select, update
@@ -197,6 +198,29 @@ def list_productions(session: Session, *, state: str | None = None, limit: int |
         _one_of("state", state, PRODUCTION_STATES)
         query = query.where(Production.state == state)
     return list(session.scalars(query))
+
+
+def finished_videos(
+    session: Session, *, production_id: str | None = None
+) -> Iterator[tuple[Production, dict[str, str]]]:
+    """Scripts with a finished video, the last changed first, each with the paths of its videos by language.
+
+    One query finds them all. Of a production's videos, the one that was begun last comes first.
+
+    Args:
+        production_id: only this one.
+    """
+    query = (
+        select(Production, Rendition.language, Rendition.video_path)
+        .join(Rendition, Rendition.production_id == Production.id)
+        .where(Production.source_kind == "script", Rendition.video_path.is_not(None))
+        .order_by(Production.updated_at.desc(), Production.id, Rendition.started_at.desc())
+    )
+    if production_id is not None:
+        query = query.where(Production.id == production_id)
+    for _, group in groupby(session.execute(query), key=lambda row: row[0].id):
+        rows = list(group)
+        yield rows[0][0], {language: str(path) for _, language, path in rows}
 
 
 def rendition_state(session: Session, production_id: str, language: str) -> RenditionState | None:

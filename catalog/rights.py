@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from catalog.session import insert_into
@@ -120,31 +120,28 @@ def use_of(purpose: str | None, region: str | None, tags: Sequence[str] = ()) ->
     )
 
 
-def usable(at: datetime, use: Use = ANY_USE, *, many: bool = False) -> ColumnElement[bool]:
-    """The SQL condition that a portrait may be used at that time: not retired, and licence and consents cover the use.
+def usable(at: datetime, use: Use = ANY_USE) -> ColumnElement[bool]:
+    """The SQL condition that a portrait may be used at that time: not retired, and licence and consents cover the use."""
+    return and_(licensed(at, use), consented(at, use))
 
-    Args:
-        many: whether it is asked about most portraits; then all consents are looked at once, and not once a portrait.
-    """
-    covered: list[ColumnElement[bool]]
-    if many:
-        in_time = select(Consent.portrait_id).where(_holds(at, use, None)).group_by(Consent.portrait_id)
-        every_language = (
-            func.max(case((_covers(Consent.languages, *_wider(language)), 1), else_=0)) == 1
-            for language in use.languages
-        )
-        covered = [Portrait.id.in_(in_time.having(and_(true(), *every_language)))]
-    else:
-        covered = [
-            exists().where(Consent.portrait_id == Portrait.id, _holds(at, use, language))
-            for language in use.languages or (None,)
-        ]
+
+def licensed(at: datetime, use: Use = ANY_USE) -> ColumnElement[bool]:
+    """The part of `usable` that a portrait's own row tells."""
     return and_(
         or_(Portrait.retired_at.is_(None), Portrait.retired_at > at),
         or_(Portrait.licence_until.is_(None), Portrait.licence_until > at),
         _covers(Portrait.licence_purposes, use.purpose),
         _covers(Portrait.licence_regions, use.region),
-        *covered,
+    )
+
+
+def consented(at: datetime, use: Use = ANY_USE) -> ColumnElement[bool]:
+    """The part of `usable` that consents tell: for every language there is one that covers the use."""
+    return and_(
+        *(
+            exists().where(Consent.portrait_id == Portrait.id, _holds(at, use, language))
+            for language in use.languages or (None,)
+        )
     )
 
 
@@ -267,6 +264,8 @@ def list_appearances(
 ) -> list[AppearanceFacts]:
     """Every video in which a portrait was used, or one for which a consent was needed, the newest first.
 
+    A video that waited for approval in a hidden folder and was moved from there to its place is one video, in its place.
+
     Args:
         portrait: slug.
         consent: its number.
@@ -299,6 +298,8 @@ def list_appearances(
         theirs = func.lower(Consent.subject) == subject.lower()
         query = query.where(Appearance.consent.has(theirs))
         earlier = earlier.where(Casting.portrait_id.in_(select(Consent.portrait_id).where(theirs)))
+    found = session.scalars(query).all()
+    there = {_sameness(one, one.video) for one in found}
     recorded = [
         AppearanceFacts(
             at=one.at,
@@ -313,7 +314,8 @@ def list_appearances(
             region=one.region,
             today=_today(one.portrait, one.consent, moment),
         )
-        for one in session.scalars(query)
+        for one in found
+        if _in_place(one.video) == one.video or _sameness(one, _in_place(one.video)) not in there
     ]
     unrecorded = [
         AppearanceFacts(
@@ -332,6 +334,16 @@ def list_appearances(
         for row in session.execute(earlier)
     ]
     return recorded + unrecorded
+
+
+def _sameness(one: Appearance, video: str) -> tuple[object, ...]:
+    return one.production_id, one.language, one.speaker, one.portrait_id, one.video_key, video
+
+
+def _in_place(video: str) -> str:
+    """A video's path without the last hidden folder in it."""
+    folder, hidden, file = video.rpartition("/.")
+    return f"{folder}/{file.partition('/')[2]}" if hidden and "/" in file else video
 
 
 def list_changes(session: Session, *, portrait: str | None = None, limit: int | None = None) -> list[AuditEntry]:

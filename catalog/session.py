@@ -3,6 +3,7 @@
 Many processes may do this at once, on SQLite and on PostgreSQL.
 """
 
+import errno
 import getpass
 import os
 import random
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, table, text
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 import catalog.campaign_tables  # noqa: F401  so that every table is known wherever the catalog is opened
 from catalog.migrations import HEAD, VERSION_TABLE
 from catalog.tables import Base
-from media.errors import InputError
+from media.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -43,6 +45,7 @@ def open_catalog(url: str) -> Engine:
 
     Raises:
         InputError: the URL is not one of these, the file cannot be written, or the server cannot be reached.
+        StorageError: its disk is full; whoever uses the engine later may meet that, too.
     """
     place = _place(url)
     with _explained(place):
@@ -51,6 +54,7 @@ def open_catalog(url: str) -> Engine:
         else:
             options = {"connect_timeout": 10, "options": f"-c portrayal.actor={actor()}"}
             engine = create_engine(place, pool_pre_ping=True, connect_args=options)
+        event.listen(engine, "handle_error", _no_room)
         try:
             upgrade(engine)
         except BaseException:
@@ -176,10 +180,15 @@ def _open_sqlite(place: URL) -> Engine:
         # Foreign keys can only be switched between transactions; migrations that rebuild a table need them off.
         driver.execute(f"PRAGMA foreign_keys = {'OFF' if options.get('catalog_migrating') else 'ON'}")
         driver.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
-        if read_only:
-            driver.execute("BEGIN")
-        else:
-            _begin_writing(driver, path)
+        try:
+            if read_only:
+                driver.execute("BEGIN")
+            else:
+                _begin_writing(driver, path)
+        except sqlite3.OperationalError as error:  # SQLAlchemy hands on what happens here as it is
+            if _is_full(error):
+                raise _full(place) from error
+            raise
 
     return engine
 
@@ -270,6 +279,8 @@ def _explained(place: URL) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause) or type(cause).__name__
+        if _is_full(cause):
+            raise _full(place) from error
         said = said.strip().splitlines()[0].rstrip(".")
         remedy = (
             "check that the folder can be written and has room, or set PORTRAYAL_HOME"
@@ -279,6 +290,28 @@ def _explained(place: URL) -> Iterator[None]:
         raise InputError(f"{shown}: the catalog cannot be opened ({said}); {remedy}.") from error
     except SQLAlchemyError as error:
         raise InputError(f"{shown}: the catalog cannot be opened ({error}).") from error
+
+
+def _no_room(context: ExceptionContext) -> None:
+    """A database whose disk is full is not an accident of the program."""
+    if context.engine is not None and _is_full(context.original_exception):
+        raise _full(context.engine.url) from context.original_exception
+
+
+def _is_full(cause: BaseException | None) -> bool:
+    if isinstance(cause, sqlite3.OperationalError):
+        # SQLite also has an "I/O error" for files beside the database that cannot grow, which says no more than that.
+        return cause.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    if isinstance(cause, OSError):
+        return cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(cause, "sqlstate", None) == "53100"  # PostgreSQL: disk_full
+
+
+def _full(place: URL) -> StorageError:
+    return StorageError(
+        f"{_shown(place)}: the catalog cannot be written, its disk is full or broken; free some space and run the same "
+        "command again."
+    )
 
 
 def _shown(place: URL) -> str:

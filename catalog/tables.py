@@ -27,6 +27,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 PRESENTATIONS = ("feminine", "masculine", "neutral")
 AGE_BANDS = ("young", "adult", "senior")
+STYLES = ("illustrated", "photo")
+"""What renderers tell apart. The database takes any style; all but `photo` count as illustrated."""
 CONSENT_KINDS = ("person", "synthetic")
 SOURCE_KINDS = ("script", "recording")
 LAYOUTS = ("spotlight", "gallery", "duet")

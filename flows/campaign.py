@@ -5,20 +5,22 @@ Start as many runners as there are machines, from the command line or as runs of
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 from prefect import flow, get_run_logger
+from pydantic import Field
 
 from catalog import campaigns
 from catalog.campaigns import Claim, Outcome
 from catalog.session import session_factory
 from flows.produce import produce
-from media.errors import RenderError
+from media.errors import PortrayalError, RenderError
 from tasks import casting, rendering, workspace
 from tasks.bookkeeping import IncompleteError
-from tasks.campaign_runner import LEASE_SECONDS, Drained, Held, drain
+from tasks.campaign_runner import LEASE_SECONDS, Drained, Held, StoppedError, drain
 from tasks.campaigns import approve_rows, publish, record_speech, request_of
+from tasks.interruption import interrupted_by
 from tasks.sources import read_source
 from tasks.webhooks import deliver_due, delivering
 
@@ -41,12 +43,17 @@ def produce_row(held: Held) -> Outcome:
         with sessions.begin() as session:
             campaigns.note_production(session, claim, source.production_id)
     try:
-        made = produce(request)
+        with interrupted_by(held.go_on):
+            made = produce(request)
     except IncompleteError as error:
         made = error.production
-    except httpx.TransportError as error:
-        # Prefect's server is gone: that is no fault of this row, and the next ones would fail, too.
-        raise KeyboardInterrupt from error
+    except PortrayalError:
+        raise
+    except Exception as error:
+        if not _unreachable(error):
+            raise
+        # That is no fault of this row, and the next ones would fail, too.
+        raise StoppedError("Prefect's server does not answer any more", 2) from error
     with sessions.begin() as session:
         campaigns.note_production(session, claim, source.production_id)
     seconds = {one.language: one.seconds for one in made.renditions if one.video}
@@ -60,6 +67,15 @@ def produce_row(held: Held) -> Outcome:
     with sessions.begin() as session:
         publish(session, source.production_id, claim.out)
     return Outcome("done", seconds_of_video=sum(seconds.values()))
+
+
+def _unreachable(error: BaseException | None) -> bool:
+    """Whether Prefect's client could not reach its server: it says so in errors of its own, which have httpx's as their cause."""
+    while error is not None:
+        if isinstance(error, httpx.TransportError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def run_here(
@@ -87,7 +103,10 @@ def run_here(
     description="Works on queued campaigns until nothing is left that could be begun: one runner of as many as you start.",
     persist_result=False,
 )
-def campaign(names: list[str] | None = None, limit: int | None = None) -> dict[str, Any]:
+def campaign(
+    names: Annotated[list[str] | None, Field(max_length=1000)] = None,
+    limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None,
+) -> dict[str, Any]:
     """Drain campaigns; returns what this runner did.
 
     Args:
@@ -114,7 +133,11 @@ def campaign(names: list[str] | None = None, limit: int | None = None) -> dict[s
     description="Publishes what waits for approval in a campaign.",
     persist_result=False,
 )
-def approve(name: str, request_ids: list[str] | None = None, by: str = "") -> int:
+def approve(
+    name: Annotated[str, Field(min_length=1)],
+    request_ids: list[str] | None = None,
+    by: Annotated[str, Field(max_length=200)] = "",
+) -> int:
     """Let rows go that wait for approval; returns how many videos' rows were published.
 
     Args:

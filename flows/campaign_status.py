@@ -120,7 +120,7 @@ def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]
         )
         for one in states
     ]
-    columns = ("Row", "State", "Since", "Attempts", "Video", "Work", "")
+    columns = ("Row", "State", "Since", "Attempts", "Video", "Work", "Reason")
     return f"{name}: {len(rows)} rows", columns, rows, sum(one["state"] in OPEN for one in states)
 
 

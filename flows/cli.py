@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models
+from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models, cli_pools
 from flows.cli_request import Engines, JsonOption, pairs, request_of, takes
 from media.errors import InputError, PortrayalError
 
@@ -33,6 +33,7 @@ app.add_typer(cli_catalog.app, name="catalog")
 app.add_typer(cli_diarization.app, name="diarization")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_localize.app, name="localize")
+app.add_typer(cli_pools.app, name="pools")
 
 
 def _version(wanted: bool) -> None:
@@ -97,7 +98,7 @@ def demo(
 @takes(request_of)
 def produce(
     request: "ProductionRequest",
-    out: Annotated[Path, typer.Option(help="Folder for the videos.")],
+    out: Annotated[str, typer.Option(help="Folder for the videos, or a URL such as s3://bucket/folder.")],
     json: JsonOption = False,
 ) -> None:
     """Make one video per language of a script or a recording."""
@@ -106,7 +107,7 @@ def produce(
     from flows.start import produce_here
 
     with progress_on_stderr(show=not json):
-        production = produce_here(request.model_copy(update={"out": str(out)}))[0]
+        production = produce_here(request.model_copy(update={"out": out}))[0]
     if json:
         print_json(production.as_json())
     else:
@@ -162,6 +163,35 @@ def report(
     if json and format_ not in (None, "json"):
         raise InputError(f"--json and --format {format_}: give one of them.")
     reports.write_figures(reports.productions(name), "json" if json else format_ or "table", figure, out)
+
+
+@app.command()
+def fleet(
+    video_hours: Annotated[float, typer.Option(min=0.001, help="Hours of finished video, all languages together.")],
+    hours: Annotated[float, typer.Option(min=0.001, help="Hours in which they have to be finished.")] = 8.0,
+    days: Annotated[float, typer.Option(min=0.01, help="Go by what was finished in so many days.")] = 30.0,
+    busy: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Share of the time in which a renderer really renders.")
+    ] = 0.85,
+    json: JsonOption = False,
+) -> None:
+    """Say how many GPUs (or processors) a night's work needs, by what finished videos have cost here."""
+    from flows.console import print_json
+    from flows.fleet import fleet_for, print_fleet
+
+    found = fleet_for(video_hours, hours, days=days, busy=busy)
+    if json:
+        print_json(found.as_json())
+    else:
+        print_fleet(found)
+
+
+@app.command()
+def metrics() -> None:
+    """Send the figures of the queue to the collector once a minute, until stopped: also while nothing runs."""
+    from flows.fleet import send_metrics
+
+    send_metrics()
 
 
 @app.command()

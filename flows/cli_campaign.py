@@ -1,11 +1,13 @@
 """`portrayal campaign`: queue hundreds of productions from a table, run them, and see how far they are."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli_request import JsonOption as Json
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Queue many productions from a table, run them, and see how far they are.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 Name = Annotated[str, typer.Argument(help="The campaign.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Campaigns. Default: all.")]
 Rows = Annotated[
@@ -107,12 +108,18 @@ def run(
 
     from flows.console import print_json, progress_on_stderr
     from flows.start import campaign_here
+    from tasks.campaign_runner import StoppedError
     from tasks.progress import note
 
-    with progress_on_stderr(show=not json):
-        drained = campaign_here(
-            names or (), limit, lease, lambda claim, state: note(f"{claim.campaign} {claim.request_id}: {state}")
-        )
+    try:
+        with progress_on_stderr(show=not json):
+            drained = campaign_here(
+                names or (), limit, lease, lambda claim, state: note(f"{claim.campaign} {claim.request_id}: {state}")
+            )
+    except KeyboardInterrupt as stopped:
+        told, code = (str(stopped), stopped.exit_code) if isinstance(stopped, StoppedError) else ("Ctrl-C", 130)
+        print(f"portrayal: stopped: {told}; what it worked on is in the queue again.", file=sys.stderr)
+        raise typer.Exit(code) from None
     if json:
         print_json(asdict(drained))
     else:
@@ -243,7 +250,7 @@ def _say(name: str, what: str, count: int | None, json: bool) -> None:
     if json:
         print_json({"campaign": name, "change": what, "rows": count})
     else:
-        print(f"{name}: {what}." if count is None else f"{name}: {count} rows {what}.")
+        print(f"{name}: {what}." if count is None else f"{name}: {count} {'row' if count == 1 else 'rows'} {what}.")
 
 
 def _print_queued(queued: "Queued") -> None:

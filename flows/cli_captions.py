@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli_request import JsonOption
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def check(
         float | None, typer.Option(min=1, max=240, help="Frames a second of the video, for gaps. Default: 25.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
-    ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Check captions: line lengths, reading speed, durations, gaps, overlaps, line breaks, direction.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli_request import JsonOption
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ app.add_typer(consent_app, name="consent")
 people_app = typer.Typer(help="Who is who in a show, from episode to episode.", no_args_is_help=True)
 app.add_typer(people_app, name="people")
 
-JsonOption = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON document on stdout and nothing else there."),
-]
 Slug = Annotated[
     str,
     typer.Argument(metavar="PORTRAIT", help="Slug of the portrait, as `catalog list` shows it."),
@@ -66,6 +63,9 @@ def import_(
         print(
             f"{len(outcome.added)} portraits {'would be' if dry_run else 'are'} imported, {len(outcome.present)} were there."
         )
+        if outcome.warnings:
+            noted = [(str(one.row), one.column, one.problem) for one in outcome.warnings]
+            print_table("To be looked at", ("Row", "Column", "Note"), noted)
         if outcome.without_consent:
             print(
                 f"Without a consent, and not cast before there is one (`portrayal catalog consent add`): "
@@ -246,8 +246,7 @@ def cast(
     from flows.plan import make_plan
     from tasks.request import checked_request
 
-    # Who is cast does not depend on what renders; the preview is always there.
-    request = checked_request(source=str(source), name=name, cast=pairs("--cast", wish), engines={"render": "still"})
+    request = checked_request(source=str(source), name=name, cast=pairs("--cast", wish))
     with progress_on_stderr(show=not json):
         planned = make_plan(request)
     rows = [casting.as_json() for casting in planned.castings]

@@ -1,16 +1,20 @@
 """`portrayal diarization`: who speaks when, as a file that people can correct, and how well an engine tells."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows.cli_request import JsonOption, MaxSpeakers, MinSpeakers, SpeakerCount
+
+if TYPE_CHECKING:
+    from models.speech.error_rate import DiarizationErrors
 
 app = typer.Typer(help="Say who speaks when in recordings, and measure how well.", no_args_is_help=True)
 
 Engine = Annotated[
     str, typer.Option("--engine", metavar="NAME", help="Diarization engine. Default: the best there is.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @app.command()
@@ -18,10 +22,10 @@ def run(
     recording: Annotated[Path, typer.Argument(help="A recording (.wav .mp3 .m4a .mp4 ...).")],
     out: Annotated[Path, typer.Option(help="RTTM file to write.")],
     engine: Engine = "auto",
-    speakers: Annotated[int | None, typer.Option(min=1, max=32, help="How many speakers it has.")] = None,
-    min_speakers: Annotated[int | None, typer.Option(min=1, max=32, help="At least so many.")] = None,
-    max_speakers: Annotated[int | None, typer.Option(min=1, max=32, help="At most so many.")] = None,
-    json: Json = False,
+    speakers: SpeakerCount = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
+    json: JsonOption = False,
 ) -> None:
     """Write who speaks when as RTTM, to be corrected by hand and given to `produce --rttm`."""
     from flows.console import print_json, progress_on_stderr
@@ -34,7 +38,9 @@ def run(
     from models.speech.engines import diarizer
     from tasks import workspace
     from tasks.progress import stage
+    from tasks.request import check_counts
 
+    check_counts(speakers, min_speakers, max_speakers)
     if not recording.is_file():
         raise InputError(f"{recording} does not exist; check the path.")
     if not out.parent.is_dir():
@@ -81,7 +87,7 @@ def benchmark(
     folder: Annotated[Path, typer.Argument(help="Folder of NAME.wav or NAME.flac with NAME.rttm.")],
     engine: Engine = "auto",
     told: Annotated[bool, typer.Option("--told", help="Tell the engine how many speakers there are.")] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Print an engine's diarization error rate, speaker counts and speed on recordings whose speakers are known."""
     from flows.console import print_json, print_table, progress_on_stderr
@@ -103,7 +109,10 @@ def benchmark(
         return
     print_table(
         f"{chosen.name} ({chosen.version}){', told how many speakers there are' if told else ''}",
-        ("Recording", "Seconds", "Speakers", "Found", "Error rate", f"with ±{COLLAR} s", "x real time"),
+        (
+            *("Recording", "Seconds", "Speakers", "Found", "Error rate", "missed + false + confused"),
+            *(f"with ±{COLLAR} s", "missed + false + confused", "x real time"),
+        ),
         [
             (
                 score.recording,
@@ -111,9 +120,15 @@ def benchmark(
                 str(score.speakers),
                 str(score.speakers_found),
                 f"{score.error_rate:.1%}",
+                _parts(score.errors),
                 f"{score.error_rate_with_collar:.1%}",
+                _parts(score.errors_with_collar),
                 f"{score.times_real_time:.0f}",
             )
             for score in scores
         ],
     )
+
+
+def _parts(errors: "DiarizationErrors") -> str:
+    return f"{errors.missed:.1%} + {errors.false_alarm:.1%} + {errors.confusion:.1%}"

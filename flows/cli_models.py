@@ -5,11 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.cli_request import JsonOption
+
 app = typer.Typer(help="List, train and evaluate EMO checkpoints.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a checkpoint.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+pull_app = typer.Typer(help="Fetch published weights from the hub and convert them.", no_args_is_help=True)
+app.add_typer(pull_app, name="pull")
+convert_app = typer.Typer(help="Convert published weights that are on this machine.", no_args_is_help=True)
+app.add_typer(convert_app, name="convert")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+VariantOption = Annotated[
+    Literal["base", "acc"],
+    typer.Option(help="base: 30 steps with guidance; acc: accelerated, 6 steps without, about a tenth of the work."),
+]
 
 
 @app.command("list")
@@ -153,3 +162,42 @@ def emo(
     else:
         print(f"The checkpoint is in {folder}: use it with --engine render={folder.name}.")
         print(f"What was kept of the videos, and why the rest was not, is in {run / 'videos.csv'}.")
+
+
+@pull_app.command("echomimic")
+def pull_echomimic(
+    variant: VariantOption = "base",
+    keep_files: Annotated[
+        bool, typer.Option("--keep-files", help="Leave the published files, half of which both variants share.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Fetch EchoMimic v1 (Apache-2.0), which makes photographs talk: about 9 GB, for a machine with a GPU."""
+    from flows.console import print_json, progress_on_stderr
+    from flows.models import pull_echomimic as pull
+
+    with progress_on_stderr(show=not json):
+        folder = pull(variant, keep_files=keep_files)
+    if json:
+        print_json({"checkpoint": str(folder)})
+    else:
+        print(f"The checkpoint is in {folder}: use it with --engine render={folder.name}.")
+
+
+@convert_app.command("echomimic")
+def convert_echomimic(
+    source: Annotated[Path, typer.Argument(help="Folder with the files of EchoMimic v1, named as on the hub.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the checkpoint; it must not be there yet.")],
+    variant: VariantOption = "base",
+    json: JsonOption = False,
+) -> None:
+    """Turn EchoMimic v1's published files into a checkpoint. Needs 16 GB of memory and as much disk as the files."""
+    from flows.console import print_json, progress_on_stderr
+    from flows.models import convert_echomimic as convert
+
+    with progress_on_stderr(show=not json):
+        convert(source, out, variant)
+    if json:
+        print_json({"checkpoint": str(out)})
+    else:
+        print(f"The checkpoint is in {out}: use it with --engine render={out}.")

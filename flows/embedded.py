@@ -7,6 +7,7 @@ its settings when it is imported. The server runs in a process of its own and en
 import asyncio
 import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,10 +18,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from media.errors import PortrayalError
+from media.errors import PortrayalError, StorageError
 
 DEFAULT_SERVER = "http://127.0.0.1:4200/api"
 STARTUP_SECONDS = 180.0
+LEAST_FREE_BYTES = 32 << 20
+"""Below this much room in the home, no server is started: Prefect's database has 2 MB when it is new, and grows."""
 
 QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
@@ -30,6 +33,13 @@ QUIET = {
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
     "DO_NOT_TRACK": "1",
 }
+WATCHED = {
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "portrayal",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_ENABLED": "true",
+}
+"""With a server that is there already, its log is read in its UI, and stays out of the terminal here, too."""
 SMALL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(STARTUP_SECONDS)),
@@ -57,7 +67,7 @@ class EmbeddedServer:
             if process.poll() is not None:
                 self._failure = f"it ended at once with code {process.returncode}"
                 return
-            if _answers(self.url, seconds=2.0):
+            if answers(self.url, seconds=2.0):
                 return
             time.sleep(0.1)
         self._failure = f"it did not answer within {STARTUP_SECONDS:.0f} s"
@@ -92,19 +102,27 @@ def start(home: Path) -> EmbeddedServer:
         home: Portrayal's home; what Prefect writes goes into `home/prefect`, unless PREFECT_HOME says otherwise.
     """
     os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect"))
+    url = os.environ.get("PREFECT_API_URL")
+    if not url and answers(DEFAULT_SERVER, seconds=0.2):
+        url = os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
+    for name, value in (WATCHED if url else {}).items():
+        os.environ.setdefault(name, value)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if url := os.environ.get("PREFECT_API_URL"):
+    if url:
         return EmbeddedServer(url)
-    if _answers(DEFAULT_SERVER, seconds=0.2):
-        os.environ["PREFECT_API_URL"] = DEFAULT_SERVER
-        return EmbeddedServer(DEFAULT_SERVER)
     return _launch(Path(os.environ["PREFECT_HOME"]))
 
 
 def _launch(prefect_home: Path) -> EmbeddedServer:
     try:
         prefect_home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(prefect_home).free
+        if free < LEAST_FREE_BYTES:
+            raise StorageError(
+                f"{prefect_home.parent}: only {free / (1 << 20):.1f} MB are free there, too few for the catalog and Prefect's "
+                "database; free some space, or set PORTRAYAL_HOME."
+            )
         log = (prefect_home / "server.log").open("wb")
     except OSError as error:
         raise PortrayalError(
@@ -124,10 +142,20 @@ def _launch(prefect_home: Path) -> EmbeddedServer:
             cwd=tempfile.gettempdir(),
         )
     os.environ["PREFECT_API_URL"] = url
+    _launched.add(url)
     return EmbeddedServer(url, process)
 
 
-def _answers(url: str, seconds: float) -> bool:
+_launched: set[str] = set()
+
+
+def is_ours(url: str) -> bool:
+    """Whether the server at this address was started by this process, and ends with it: nobody looks at it."""
+    return url in _launched
+
+
+def answers(url: str, seconds: float) -> bool:
+    """Whether a Prefect server is well at an address."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=seconds) as reply:
             return bool(reply.status == 200)

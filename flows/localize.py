@@ -1,26 +1,33 @@
-"""The flow `localize`: makes the videos that are still missing in languages which a script holds already.
+"""The flow `localize`: makes the videos that are still missing in languages that are wanted, or that people have translated a
+source into.
 
-It runs every night. Whoever adds a translation to a script that was produced once, or imports one, finds the video in the
-morning: the one that `produce` would make if it were asked as it was the last time. Nothing is machine-translated.
+It runs every night. Whoever adds a translation to a script that was produced once, or imports one for a script or a recording,
+finds the video in the morning: the one that `produce` would make if it were asked as it was the last time. Only languages that
+are wanted by name are machine-translated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
+from pydantic import BaseModel, ConfigDict, Field
 
 from flows.produce import produce
+from media import results
+from media.dialogue import language_tag
 from media.errors import PortrayalError, RenderError
+from media.languages import closest
 from tasks import workspace
 from tasks.bookkeeping import stored_request
 from tasks.request import ProductionRequest
-from tasks.sources import script_languages
+from tasks.sources import translations_beside, written_languages
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRendition:
-    """A production whose script holds languages that have no finished video."""
+    """A production that people have translated into languages which have no finished video."""
 
     production_id: str
     source: str
@@ -28,6 +35,8 @@ class MissingRendition:
     """Folder of its last finished video, where its record is."""
     name: str
     languages: tuple[str, ...]
+    kind: str = "script"
+    """`script` or `recording`."""
 
     def request(self, engines: Mapping[str, str] | None = None) -> ProductionRequest:
         """What was asked for when the production was last made, but in the languages that are missing.
@@ -38,76 +47,130 @@ class MissingRendition:
         Raises:
             InputError: its record is gone, or cannot be understood.
         """
-        asked = stored_request(Path(self.out), self.name, self.production_id).model_dump()
-        now = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        asked = stored_request(self.out, self.name, self.production_id).model_dump()
+        now: dict[str, Any] = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        if self.kind == "recording" and asked["source_language"] is None:
+            now["source_language"] = _spoken(asked, Path(self.source))
         return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
 
 
-def missing_renditions(limit: int = 100) -> list[MissingRendition]:
-    """Productions of scripts with a finished video, and the languages of the script that have none.
+class EngineChoice(BaseModel):
+    """Engines that make what is missing; whatever is left out is as the production was made."""
 
-    Scripts that are gone or cannot be read any more are left out.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    translation: str | None = Field(
+        default=None, title="Translation", description="Engine that translates what nobody has translated, or auto"
+    )
+    synthesis: str | None = Field(default=None, title="Speech", description="Engine that speaks")
+    render: str | None = Field(default=None, title="Pictures", description="Engine that renders clips")
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        return self.model_dump(exclude_none=True)
+
+
+AS_IT_WAS_MADE = EngineChoice()
+
+
+def missing_renditions(
+    limit: int = 100, languages: Sequence[str] = (), *, production_id: str | None = None
+) -> list[MissingRendition]:
+    """Productions with a finished video, and the languages that have none.
+
+    These are the languages that people have translated the source into, and the wanted ones. Sources that are gone or cannot be
+    read any more are left out, and so are videos that were never finished in any language.
+
+    Args:
+        limit: productions at most.
+        languages: wanted of every production, whether people have translated it or not.
+        production_id: only this one.
     """
-    from catalog.productions import list_productions
+    from catalog.productions import finished_videos
     from catalog.session import session_factory
 
     found: list[MissingRendition] = []
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        for production in list_productions(session):
+        for production, videos in finished_videos(session, production_id=production_id):
             if len(found) == limit:
                 break
-            if production.source_kind != "script":
-                continue
-            finished = [one for one in production.renditions if one.video_path]
-            done = {one.language: Path(str(one.video_path)) for one in finished}
-            if not done:
-                continue
+            done = {tag: results.parted(path) for tag, path in videos.items()}
             try:
-                languages = script_languages(Path(production.source_name))
+                held = written_languages(Path(production.source_name), production.source_kind)
             except PortrayalError:
                 continue
-            missing = tuple(tag for tag in languages if tag not in done or not done[tag].exists())
+            # `es-MX` is content with `es`.
+            wanted = [tag for tag in languages if closest(tag, (*held, *done), same_script=True) is None]
+            tags = dict.fromkeys((*held, *(tag for tag in done if tag in languages), *wanted))
+            missing = tuple(tag for tag in tags if tag not in done or not results.exists(*done[tag]))
             if not missing:
                 continue
-            last = max(finished, key=lambda one: one.started_at).language
+            last = next(iter(done))
+            out, name = done[last]
             found.append(
                 MissingRendition(
                     production_id=production.id,
                     source=production.source_name,
-                    out=str(done[last].parent),
-                    name=done[last].stem.removesuffix(f".{last}"),
+                    out=out,
+                    name=name.removesuffix(".mp4").removesuffix(f".{last}"),
                     languages=missing,
+                    kind=production.source_kind,
                 )
             )
     return found
 
 
+def _spoken(asked: Mapping[str, Any], recording: Path) -> str | None:
+    """The language of a recording, where the one language that was asked for was the one that is spoken in it."""
+    named = asked["languages"]
+    if len(named) != 1 or "translation" in asked["engines"] or closest(named[0], translations_beside(recording)):
+        return None
+    return str(named[0])
+
+
 @flow(
     name="localize",
-    description="Makes the videos that are still missing in languages which a script holds already.",
+    description="Makes the videos that are still missing in a wanted language.",
     persist_result=False,
 )
-def localize(limit: int = 100, engines: dict[str, str] | None = None) -> list[str]:
+def localize(
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 100,
+    languages: Annotated[list[str], Field(max_length=100)] = [],  # noqa: B006  never changed; a form shows it
+    engines: EngineChoice = AS_IT_WAS_MADE,
+) -> list[str]:
     """Produce what is missing, one production after another; returns the paths of the new videos.
+
+    Several runs may overlap: each production is made by the one that comes to it first.
 
     Args:
         limit: productions in one run, the last changed first.
-        engines: engine by kind, instead of those that a production was made with.
+        languages: wanted of every production (BCP 47), beside those that its script holds; they are machine-translated.
+        engines: instead of those that a production was made with.
 
     Raises:
+        InputError: one of the languages is none.
         RenderError: some could not be produced, and which; the others are done.
     """
+    from catalog.claims import claimed
+
     log = get_run_logger()
+    wanted = [language_tag(tag, "languages") for tag in languages]
     videos: list[str] = []
     problems: list[str] = []
-    for one in missing_renditions(limit):
-        log.info("%s: %s", one.source, ", ".join(one.languages))
-        try:
-            made = produce(one.request(engines))
-        except PortrayalError as error:
-            problems.append(f"{one.source}: {error}")
-            continue
-        videos += [rendition.video for rendition in made.renditions if rendition.video]
+    for candidate in missing_renditions(limit, wanted):
+        with claimed(workspace.catalog(), "localize", candidate.production_id) as mine:
+            if not mine:
+                log.info("%s: another run is at it", candidate.source)
+                continue
+            # Another run may have finished it since.
+            for one in missing_renditions(1, wanted, production_id=candidate.production_id):
+                log.info("%s: %s", one.source, ", ".join(one.languages))
+                try:
+                    made = produce(one.request(engines.chosen))
+                except PortrayalError as error:
+                    problems.append(f"{one.source}: {error}")
+                    continue
+                videos += [rendition.video for rendition in made.renditions if rendition.video]
     if problems:
         raise RenderError(f"{len(problems)} productions could not be localized: {'; '.join(problems)}")
     return videos

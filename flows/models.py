@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 EVALUATION_STAGE = "Evaluate the checkpoint"
 SHEETS_STAGE = "Draw the contact sheets"
+FETCH_STAGE = "Fetch the published files"
+CONVERT_STAGE = "Convert the weights"
 
 
 def checkpoints() -> list[dict[str, Any]]:
@@ -87,6 +89,32 @@ def write_sheets(checkpoint: str, out: Path, steps: int | None = None) -> list[P
     _require(checkpoint)
     with stage(SHEETS_STAGE, 1.0) as advance:
         return draw_sheets(checkpoint, out, steps, workspace.settings().models_dir, advance)
+
+
+def pull_echomimic(variant: str, *, keep_files: bool = False) -> Path:
+    """Fetch a variant of EchoMimic v1 and convert it; returns the checkpoint's folder. The size is announced first.
+
+    Raises:
+        MissingEngineError, InputError: as `models.emo.hub.published_files` and `pull_echomimic`.
+    """
+    from models.emo import hub
+
+    settings = workspace.settings()
+    token = settings.hf_token.get_secret_value() if settings.hf_token else None
+    published = hub.published_files(variant, settings.models_dir, token)
+    note(f"{len(published.files)} files of {hub.REPOSITORY}, {published.bytes / 1e9:.1f} GB in all, are fetched.")
+    with stage(FETCH_STAGE, float(published.bytes)) as advance:
+        return hub.pull_echomimic(
+            variant, published, settings.models_dir, token=token, keep_files=keep_files, progress=advance
+        )
+
+
+def convert_echomimic(source: Path, out: Path, variant: str) -> None:
+    """Convert published files of EchoMimic v1; see `models.emo.convert.convert_echomimic`."""
+    from models.emo.convert import convert_echomimic as convert
+
+    with stage(CONVERT_STAGE, 1.0) as advance:
+        convert(source, out, variant, progress=advance)
 
 
 def _require(checkpoint: str) -> None:

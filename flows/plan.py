@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.console import print_table, stdout_console
 from flows.report import duration
-from tasks import casting, hearing, rendering, segments, sources, speaking, translating, workspace
+from tasks import casting, domains, hearing, rendering, segments, sources, speaking, translating, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.casting import CastSpeaker
 from tasks.performance import Performance
@@ -96,6 +96,7 @@ def make_plan(request: ProductionRequest) -> Plan:
     request = request.model_copy(update={"out": None})
     with stage(sources.STAGE):
         source = sources.read_source(request)
+    request = domains.settled(request, source)
     fps = segments.frames_per_second(request)
     heard: hearing.Heard | None = None
     if source.kind == "recording":
@@ -196,7 +197,7 @@ def _plan(
             for segment in segments.plan_segments(request, performance, cast, listeners=listeners)
         )
     )
-    cached = {key for key in {one.key for one in planned} if rendering.find_clip(store, key)}
+    cached = set(rendering.find_clips(store, {one.key for one in planned}))
     texts = {
         (performance.language, index): turn.text
         for performance in performances

@@ -6,23 +6,24 @@ a plain function in `tasks`, which `portrayal plan` and the tests call without P
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
 
-from flows.render import THREADS, render_clip, render_on_pool
-from media.errors import PortrayalError, RenderError, RightsError
+from flows import watching
+from flows.render import THREADS, named, render_here, render_on_pool
+from media.errors import LostArtifactError, PortrayalError, RightsError, StorageError
 from media.segment import Clip
 from tasks import (
     assembling,
     bookkeeping,
     casting,
+    domains,
     hearing,
+    metrics,
     rendering,
     segments,
     sources,
@@ -31,10 +32,11 @@ from tasks import (
     workspace,
 )
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
+from tasks.interruption import go_on
 from tasks.progress import Advance, part, stage
-from tasks.rendering import RenderJob
 from tasks.request import ProductionRequest
 from tasks.segments import PlannedSegment
+from tasks.sources import Source
 
 # Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
 read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
@@ -67,10 +69,26 @@ def produce(request: ProductionRequest) -> Production:
         RightsError: also when a consent is revoked while work goes on; what it does not concern is kept.
         IncompleteError: some segments could not be rendered; everything else is kept.
     """
+    metrics.start()
     began = time.perf_counter()
     timings: dict[str, float] = defaultdict(float)
-    with _timed(timings, sources.STAGE):
-        source = read_source(request)
+    try:
+        with _timed(timings, sources.STAGE):
+            source = read_source(request)
+        request = domains.settled(request, source)
+        with watching.watched(source, str(request.out)) as watch:
+            return _produced(request, source, watch, timings, began)
+    except Exception as error:
+        if not isinstance(error, IncompleteError):  # its segments are counted
+            metrics.failed("production", error)
+        raise
+    finally:
+        metrics.flush()
+
+
+def _produced(
+    request: ProductionRequest, source: Source, watch: watching.Watch, timings: dict[str, float], began: float
+) -> Production:
     fps = segments.frames_per_second(request)
     heard: hearing.Heard | None = None
     if source.kind == "recording":
@@ -96,6 +114,9 @@ def produce(request: ProductionRequest) -> Production:
                 speak(request, source, language, cast, fps, _beyond(advance, done))
                 for done, language in enumerate(spoken)
             ]
+    for found, result in ((False, "miss"), (True, "hit")):
+        turns = sum((not now) == found for performance in performances for now in performance.spoken)
+        metrics.add(metrics.LOOKUPS, turns, kind="speech", result=result)
     captions = [assembling.cues_of(request, performance) for performance in performances]
     planned = [
         segment
@@ -107,7 +128,10 @@ def produce(request: ProductionRequest) -> Production:
     record = CatalogNotes(request, source, performances)
     try:
         with _timed(timings, rendering.STAGE, _frames(planned)):
-            clips, errors = _render_missing(planned, record)
+            clips, errors = _render_missing(planned, record, watch)
+        for error in errors.values():
+            if isinstance(error, StorageError):  # nothing more can be kept, so there is no use in going on
+                raise error
         problems = {one.key: str(errors[one.key]) for one in planned if one.key in errors}
         assembled = {}
         refused: dict[str, RightsError] = {}
@@ -118,16 +142,25 @@ def produce(request: ProductionRequest) -> Production:
                 needed = [one for one in planned if one.language in (performance.language, None)]
                 missing = [one for one in needed if one.key in problems]
                 if missing:
+                    metrics.add(metrics.RENDITIONS, 1, outcome="incomplete")
                     record.incomplete(performance.language, "; ".join(problems[one.key] for one in missing))
                     continue
+                parts = (request, source, performance, cues, cast, needed)
                 try:
-                    made = assemble(request, source, performance, cues, cast, needed, clips, _beyond(advance, before))
+                    try:
+                        made = assemble(*parts, clips, _beyond(advance, before))
+                    except LostArtifactError:  # clips are damaged in the store, or somebody removed them
+                        clips |= _render_missing(needed, record, watch)[0]
+                        made = assemble(*parts, clips, _beyond(advance, before))
                 except RightsError as error:
+                    metrics.add(metrics.RENDITIONS, 1, outcome="refused")
                     refused[performance.language] = error
                     record.incomplete(performance.language, str(error))
                     continue
                 assembled[performance.language] = made
-                record.finished(performance.language, Path(made.video), made.seconds)
+                record.finished(performance.language, made.video, made.seconds)
+                metrics.add(metrics.RENDITIONS, 1, outcome="done")
+                watch.published(performance.language, str(made.video), made.seconds)
                 before += performance.seconds
         forbidden = [error for error in (*errors.values(), *refused.values()) if isinstance(error, RightsError)]
         if forbidden and not assembled and len(forbidden) == len(errors) + len(refused):
@@ -156,28 +189,39 @@ def produce(request: ProductionRequest) -> Production:
 
 
 def _render_missing(
-    planned: Sequence[PlannedSegment], record: CatalogNotes
+    planned: Sequence[PlannedSegment], record: CatalogNotes, watch: watching.Watch
 ) -> tuple[dict[str, Clip], dict[str, PortrayalError]]:
     """All clips by segment key, rendered where they are missing; and what went wrong, by segment key."""
     store = workspace.store()
     shown: dict[str, list[PlannedSegment]] = defaultdict(list)
     for segment in planned:
         shown[segment.key].append(segment)
-    clips = {key: clip for key in shown if (clip := rendering.find_clip(store, key))}
+    clips = rendering.find_clips(store, shown)
     record.planned(planned, clips)
     for clip in clips.values():
         part(rendering.STAGE, clip.key, clip.frames)
     missing = {key: found[0].job for key, found in shown.items() if key not in clips}
+    metrics.add(metrics.LOOKUPS, len(clips), kind="clip", result="hit")
+    metrics.add(metrics.LOOKUPS, len(missing), kind="clip", result="miss")
+    metrics.add(metrics.WAITING, len(missing))
+    watch.planned(planned, clips)
     errors: dict[str, PortrayalError] = {}
 
     def on_clip(clip: Clip) -> None:
         clips[clip.key] = clip
         part(rendering.STAGE, clip.key, clip.frames)
         record.rendered(shown[clip.key], clip)
+        metrics.add(metrics.WAITING, -1)
+        watch.rendered(shown[clip.key], clip)
+        go_on()
 
     def on_error(key: str, error: Exception) -> None:
-        errors[key] = _named(missing[key], error)
+        errors[key] = named(missing[key], error)
         record.failed(shown[key], str(errors[key]))
+        metrics.add(metrics.WAITING, -1)
+        metrics.failed("segment", error)
+        watch.failed(shown[key], str(errors[key]))
+        go_on()
 
     deployment = workspace.settings().render_deployment
     if not missing:
@@ -185,29 +229,13 @@ def _render_missing(
     elif deployment:
         render_on_pool(deployment, missing, on_clip, on_error)
     else:
-        _render_here(missing, on_clip, on_error)
-    return clips, errors
-
-
-def _render_here(
-    missing: Mapping[str, RenderJob], on_clip: Callable[[Clip], None], on_error: Callable[[str, Exception], None]
-) -> None:
-    with rendering.renderers(rendering.renderer_count(len(missing))):
-        futures = {render_clip.submit(job): key for key, job in missing.items()}
-        for future in as_completed(list(futures)):
-            try:
-                clip = future.result()
-            except Exception as error:  # whatever a renderer trips over, the other clips go on
-                on_error(futures[future], error)
+        for job, made in render_here(missing.values()):
+            if isinstance(made, Clip):
+                on_clip(made)
             else:
-                on_clip(clip)
-
-
-def _named(job: RenderJob, error: Exception) -> PortrayalError:
-    """The error with the turn and the speaker it is about."""
-    kind = type(error) if isinstance(error, PortrayalError) else RenderError
-    sentence = str(error) if isinstance(error, PortrayalError) else f"{type(error).__name__}: {error}"
-    return kind(sentence if job.label in sentence else f"{job.label}: {sentence}")
+                on_error(job.segment.key, made)
+    watch.all_rendered()
+    return clips, errors
 
 
 def _beyond(advance: Advance, before: float) -> Advance:
@@ -221,7 +249,9 @@ def _frames(planned: Sequence[PlannedSegment]) -> float:
 
 @contextmanager
 def _timed(timings: dict[str, float], name: str, total: float | None = None) -> Iterator[Any]:
+    go_on()
     began = time.perf_counter()
     with stage(name, total) as advance:
         yield advance
     timings[name] += time.perf_counter() - began
+    metrics.record(metrics.STAGES, time.perf_counter() - began, stage=name)

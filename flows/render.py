@@ -5,20 +5,21 @@ shares with whoever asks: `render_on_pool` sends them from the flow `produce`.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
-from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict, Field
 
 from media.errors import InputError, PortrayalError, RenderError
 from media.segment import Clip, Segment
-from tasks import rendering, workspace
+from media.settings import Settings
+from tasks import domains, metrics, rendering, workspace
+from tasks.dispatch import in_window
 from tasks.progress import part
 from tasks.rendering import RendererLostError, RenderJob
 from tasks.request import RenderOptions
@@ -26,10 +27,15 @@ from tasks.request import RenderOptions
 ATTEMPTS = 3
 CHUNK_SECONDS = 400.0
 """Of rendering that is sent to a pool at once: much more than a worker takes to load weights, little enough to lose."""
+CHUNK_SEGMENTS = 200
+"""In a chunk at most, however short they are."""
+SMALLER = 8
+"""What is sent again goes in chunks so many times smaller, so that a segment that kills its worker takes few others along."""
 POLL_SECONDS = 2.0
 
 # Threads only wait for renderers, of which there are few.
-THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
+MOST_THREADS = 32
+THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MOST_THREADS)
 
 
 class SegmentOrder(BaseModel):
@@ -88,26 +94,51 @@ def render(order: RenderOrder) -> list[str]:
     Raises:
         RenderError: some could not be rendered, and which; the others are in the store.
     """
+    metrics.start()
     store = workspace.store()
     jobs = [_job(number, one) for number, one in enumerate(order.segments, 1)]
     missing = {job.segment.key: job for job in jobs if rendering.find_clip(store, job.segment.key) is None}
-    problems = []
+    problems: list[str] = []
     if missing:
-        with rendering.renderers(rendering.renderer_count(len(missing))):
-            futures = {render_clip.submit(job): job for job in missing.values()}
-            for future in as_completed(list(futures)):
-                try:
-                    future.result()
-                except Exception as error:  # one bad segment does not stop the others
-                    problems.append(f"{futures[future].label}: {error}")
+        problems = [str(named(job, made)) for job, made in render_here(missing.values()) if isinstance(made, Exception)]
     if problems:
         raise RenderError(f"{len(problems)} of {len(missing)} segments could not be rendered: {'; '.join(problems)}")
     return [rendering.clip_key(job.segment.key) for job in jobs]
 
 
+def render_here(jobs: Iterable[RenderJob]) -> Iterator[tuple[RenderJob, Clip | Exception]]:
+    """Clips as they are finished by the renderers of this machine, or what went wrong: one bad segment stops no other.
+
+    Two segments per renderer are in flight, so that none waits for the next; all others only wait in `jobs`.
+    """
+    jobs = list(jobs)
+    count = rendering.renderer_count(len(jobs))
+    with rendering.renderers(count):
+        for job, future in in_window(jobs, render_clip.submit, min(MOST_THREADS, 2 * max(count, 1))):
+            try:
+                clip = future.result()
+            except Exception as error:
+                yield job, error
+            else:
+                yield job, clip
+
+
+def named(job: RenderJob, error: Exception) -> PortrayalError:
+    """The error with the turn and the speaker it is about."""
+    kind = type(error) if isinstance(error, PortrayalError) else RenderError
+    sentence = str(error) if isinstance(error, PortrayalError) else f"{type(error).__name__}: {error}"
+    return kind(sentence if job.label in sentence else f"{job.label}: {sentence}")
+
+
 @task(name="Render on the pool", task_run_name="Render {count} segments on the pool", cache_policy=NO_CACHE)
-def render_chunk(deployment: str, order: RenderOrder, count: int, idempotency_key: str) -> str | None:
-    """Have a worker render a few segments; returns what it says went wrong, or None."""
+def render_chunk(
+    deployment: str, order: RenderOrder, count: int, idempotency_key: str, work_queue: str | None = None
+) -> str | None:
+    """Have a worker render a few segments; returns what it says went wrong, or None.
+
+    Args:
+        work_queue: of the deployment's pool; the deployment's own when None.
+    """
     run = cast(
         FlowRun,
         run_deployment(
@@ -115,6 +146,7 @@ def render_chunk(deployment: str, order: RenderOrder, count: int, idempotency_ke
             parameters={"order": order.model_dump(mode="json")},
             idempotency_key=idempotency_key,
             poll_interval=POLL_SECONDS,
+            work_queue_name=work_queue,
         ),
     )
     if run.state is None or not run.state.is_completed():
@@ -128,7 +160,10 @@ def render_on_pool(
     on_clip: Callable[[Clip], None],
     on_error: Callable[[str, Exception], None],
 ) -> None:
-    """Have segments rendered by a deployment of `render`, in chunks; what stays missing is asked for again.
+    """Have segments rendered by a deployment of `render`, in chunks; what stays missing is asked for again, in smaller ones.
+
+    PORTRAYAL_CHUNKS_IN_FLIGHT chunks are with the pool at most; the next is cut when one comes back. They wait in the work
+    queue that PORTRAYAL_PRIORITY names.
 
     Workers may crash, be preempted or lose their machine: what counts is what is in the artifact store afterwards.
 
@@ -136,7 +171,7 @@ def render_on_pool(
         deployment: `render/NAME`.
         missing: jobs by segment key.
     """
-    store = workspace.store()
+    store, settings = workspace.store(), workspace.settings()
     left = dict(missing)
     said: dict[str, str] = {}
     for key, job in missing.items():
@@ -146,15 +181,20 @@ def render_on_pool(
             del left[key]
             on_error(key, error)
     for attempt in range(ATTEMPTS):
-        futures = {}
-        for keys in _chunks(left):
+
+        def send(keys: list[str], attempt: int = attempt) -> Any:
             order = RenderOrder(segments=[_order(left[key]) for key in keys])
             name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
             identity = f"{runtime.flow_run.id}-{name}-{attempt}"
-            futures[render_chunk.submit(deployment, order, len(keys), identity)] = keys
-        for future in as_completed(list(futures)):
-            problem = future.result()
-            for key in futures[future]:
+            return render_chunk.submit(deployment, order, len(keys), identity, _queue(settings))
+
+        chunks = _chunks(dict(left), CHUNK_SECONDS / SMALLER**attempt)
+        for keys, future in in_window(chunks, send, min(MOST_THREADS, settings.chunks_in_flight)):
+            try:
+                problem = future.result()
+            except Exception as error:  # a server that did not answer: what it says is asked of the store
+                problem = f"{type(error).__name__}: {error}"
+            for key in keys:
                 if clip := rendering.find_clip(store, key, just_made=True):
                     on_clip(clip)
                     del left[key]
@@ -166,20 +206,25 @@ def render_on_pool(
         on_error(key, RenderError(said[key]))
 
 
-def _chunks(jobs: Mapping[str, RenderJob]) -> list[list[str]]:
-    """Keys of jobs, a few minutes of work together each."""
-    chunks: list[list[str]] = []
-    room = 0.0
+def _queue(settings: Settings) -> str | None:
+    """The work queue that is asked for; None: the deployment's own."""
+    return settings.priority if "priority" in settings.model_fields_set else None
+
+
+def _chunks(jobs: Mapping[str, RenderJob], seconds_each: float) -> Iterator[list[str]]:
+    """Keys of jobs, about so many seconds of work together each, cut as they are asked for."""
+    chunk: list[str] = []
+    room = seconds_each
     for key, job in jobs.items():
         segment = job.segment
-        seconds = rendering.estimated_seconds(segment.fingerprint, segment.settings.steps, job.frames, 1)
-        seconds -= rendering.STARTING_SECONDS  # once a chunk, not once a segment
-        if not chunks or seconds > room:
-            chunks.append([])
-            room = CHUNK_SECONDS
-        chunks[-1].append(key)
+        seconds = job.frames * rendering.seconds_per_frame(segment.fingerprint, segment.settings.steps)
+        if chunk and (seconds > room or len(chunk) == CHUNK_SEGMENTS):
+            yield chunk
+            chunk, room = [], seconds_each
+        chunk.append(key)
         room -= seconds
-    return chunks
+    if chunk:
+        yield chunk
 
 
 def _order(job: RenderJob) -> SegmentOrder:
@@ -203,19 +248,24 @@ def _job(number: int, order: SegmentOrder) -> RenderJob:
     from catalog.portraits import find_portrait
     from catalog.session import session_factory
 
-    info = rendering.engine_info(order.checkpoint, workspace.settings().models_dir)
+    models_dir = workspace.settings().models_dir
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        portrait = find_portrait(session, order.portrait)
+    checkpoint = order.checkpoint
+    if checkpoint == "auto" and portrait.style == domains.PHOTO:
+        checkpoint = domains.photograph_checkpoint(models_dir) or checkpoint
+    info = rendering.engine_info(checkpoint, models_dir)
+    domains.require_domain(info, portrait.slug, portrait.style, order.checkpoint, models_dir)
     if order.fingerprint is not None and order.fingerprint != info.fingerprint:
         raise InputError(
             f"segment {number}: checkpoint '{order.checkpoint}' is another one here ({info.fingerprint[:12]}...); "
             "install the same one on every machine."
         )
-    with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        portrait = find_portrait(session, order.portrait)
     segment = Segment(
         portrait=portrait.image_key,
         audio=order.audio,
         face=portrait.face,
-        checkpoint=info.name if order.checkpoint == "auto" else order.checkpoint,
+        checkpoint=info.name if order.checkpoint == "auto" else checkpoint,
         fingerprint=info.fingerprint,
         settings=rendering.effective_settings(order.render.settings, info),
     )

@@ -21,16 +21,76 @@ _STATES = {
     "cancelled": "#6b7280",
 }
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1c2329;background:#fff}
-h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2.5rem}
+:root{color-scheme:light}
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1c2329;background:#fff}
+h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.2rem;margin:2.5rem 0 .25rem;padding-top:.75rem;border-top:2px solid #1c2329}
+.about{color:#4a545d;margin:.1rem 0 .75rem;max-width:50rem}
+.tiles{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.25rem 0;padding:0;list-style:none}
+.tiles li{flex:1 1 9rem;border:1px solid #cdd4da;border-radius:.4rem;padding:.6rem .8rem}
+.tiles b{display:block;font-size:1.6rem;line-height:1.2;font-variant-numeric:tabular-nums}
+.tiles .look{border-color:#c0392b;background:#fdf1ef}
 table{border-collapse:collapse;width:100%;font-size:.875rem}
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dde2e7}
-th{font-weight:600}td.number{text-align:right;font-variant-numeric:tabular-nums}.scroll{overflow-x:auto}
-svg{max-width:100%;height:auto;margin:.5rem 0}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}
-.none{color:#5b6670}
-@media(prefers-color-scheme:dark){body{background:#14181c;color:#e4e8ec}
-th,td{border-color:#333b43}svg text{fill:#e4e8ec}.none{color:#9aa5b0}}
+th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #dde2e7}
+td{overflow-wrap:break-word;max-width:22rem}td.long{overflow-wrap:anywhere;min-width:10rem}
+th{font-weight:600;border-bottom:1px solid #1c2329}
+td.time{white-space:nowrap;font-variant-numeric:tabular-nums}td:first-child{min-width:8rem}
+th.number,td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.scroll{overflow-x:auto;margin:.75rem 0}figure{margin:.75rem 0}figcaption{font-size:.875rem;font-weight:600}
+svg{max-width:100%;height:auto;margin:.25rem 0;font-family:system-ui,sans-serif}
+.key{font-size:.875rem;margin:0}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}
+.key span:first-child{margin-left:0}.state{border-left:.35rem solid;padding-left:.4rem;white-space:nowrap}
+.none{color:#4a545d}
+@media print{body{margin:0;max-width:none}section{break-inside:avoid-page}}
 """
+_ABOUT = {
+    "failures": "What somebody has to look at: campaign rows that failed or stayed incomplete, and videos outside of campaigns.",
+    "expiring_consents": "When a consent ends, its portrait is not shown any more in new videos.",
+    "campaign_progress": "Productions by state. GPU minutes are minutes of a renderer's work, on whatever it runs.",
+    "cost_per_minute": "GPU minutes for each finished minute of video, by kind of source and language.",
+    "cache_hits": "Turns whose clip was in the artifact store already and cost nothing, of all that were rendered.",
+    "portrait_usage": "The portraits in most finished videos first.",
+    "productions": "Every production and language of this catalog, the last changed first.",
+}
+"""The sections of the page in their order, and what is in them."""
+
+_COLUMNS = {
+    "gpu_minutes": "GPU min spent",
+    "gpu_minutes_to_go": "GPU min to go",
+    "budget_gpu_minutes": "Budget, GPU min",
+    "gpu_minutes_per_minute": "GPU min per min of video",
+    "minutes_of_video": "Video, min",
+    "seconds": "Video, s",
+    "seconds_of_work": "Work, s",
+    "hit_rate": "Share, %",
+    "cached": "Clips there already",
+    "next_deadline": "Next deadline (UTC)",
+    "last_at": "Last (UTC)",
+    "last_cast_at": "Last cast (UTC)",
+    "valid_until": "Ends (UTC)",
+    "finished_at": "Finished (UTC)",
+    "days_left": "Days left",
+    "consent": "Consent no.",
+    "rendition_state": "State",
+    "segments": "Turns",
+    "kind": "Source",
+}
+_LONG = frozenset({"example", "error", "video", "source"})
+_SHOWN: dict[str, tuple[tuple[str, ...], ...]] = {
+    "campaign_progress": (
+        ("campaign", "owner", "productions", *_STATES, "paused"),
+        (
+            *("campaign", "minutes_of_video", "gpu_minutes", "gpu_minutes_to_go", "budget_gpu_minutes"),
+            "next_deadline",
+        ),
+    ),
+    "productions": (
+        (
+            *("title", "language", "rendition_state", "seconds", "segments", "failed", "seconds_of_work"),
+            *("finished_at", "video", "error"),
+        ),
+    ),
+}
+"""Columns, table by table, of figures that have more than a page has room for; CSV and JSON have all of them."""
 
 
 def figures() -> dict[str, Rows]:
@@ -67,24 +127,51 @@ def as_json(tables: Mapping[str, Rows]) -> str:
 
 
 def as_html(tables: Mapping[str, Rows], at: datetime | None = None) -> str:
-    """One page with every table, and plots of those that say more as one."""
+    """One page with every table, what needs attention first, and plots of those that say more as one."""
     at = at or datetime.now(UTC)
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>Portrayal: report</title><style>{_STYLE}</style></head><body>",
-        f"<h1>Portrayal: report</h1><p>{at:%Y-%m-%d %H:%M} UTC</p>",
+        f"<title>Portrayal on {at:%Y-%m-%d}</title><style>{_STYLE}</style></head><body>",
+        f'<h1>Portrayal: campaigns, cost and rights</h1><p class="about">As of {at:%A, %Y-%m-%d %H:%M} UTC.</p>',
+        _tiles(tables),
     ]
-    for name, rows in tables.items():
+    for name in [*(one for one in _ABOUT if one in tables), *(one for one in tables if one not in _ABOUT)]:
+        rows = tables[name]
         parts.append(f'<section id="{html.escape(name)}"><h2>{html.escape(VIEWS.get(name, name.capitalize()))}</h2>')
+        parts.append(f'<p class="about">{html.escape(_ABOUT.get(name, ""))}</p>')
         if not rows:
             parts.append('<p class="none">Nothing yet.</p></section>')
             continue
         parts.append(_plot(name, rows))
-        parts.append(_html_table(rows))
+        parts += [_html_table(rows, columns) for columns in _SHOWN.get(name, (None,))]
         parts.append("</section>")
     return "\n".join([*parts, "</body></html>", ""])
+
+
+def _tiles(tables: Mapping[str, Rows]) -> str:
+    """What one wants to know first, in large figures; those that somebody has to look at stand out."""
+    campaigns, tiles = tables.get("campaign_progress"), []
+    if campaigns is not None:
+        total = {name: sum(one.get(name) or 0 for one in campaigns) for name in (*_STATES, "gpu_minutes_to_go")}
+        tiles += [
+            ("productions done", total["done"], False),
+            ("queued or running", total["queued"] + total["running"], False),
+            ("GPU minutes to go", total["gpu_minutes_to_go"], False),
+            ("wait for approval", total["awaiting_approval"], total["awaiting_approval"] > 0),
+        ]
+    if (failures := tables.get("failures")) is not None:
+        count = sum(one["productions"] for one in failures)
+        tiles.append(("failed or incomplete", count, count > 0))
+    if (consents := tables.get("expiring_consents")) is not None:
+        soon = sum(one["days_left"] < 30 for one in consents)
+        tiles.append(("consents over or ending within 30 days", soon, soon > 0))
+    items = "".join(
+        f"<li{' class=look' if look else ''}><b>{_number(value)}</b>{html.escape(what)}</li>"
+        for what, value, look in tiles
+    )
+    return f'<ul class="tiles">{items}</ul>' if items else ""
 
 
 def _plot(name: str, rows: Rows) -> str:
@@ -117,7 +204,7 @@ def _bars(title: str, lines: Sequence[tuple[str, Sequence[tuple[float, str]]]], 
     drawn.append(f"<title>{html.escape(title)}</title>")
     for index, (label, parts) in enumerate(lines):
         top, left = 26 * index + 4, 220.0
-        short = label if len(label) <= 28 else label[:27] + "…"
+        short = label if len(label) <= 25 else label[:24] + "…"
         drawn.append(f'<text x="212" y="{top + 15}" text-anchor="end" font-size="14">{html.escape(short)}</text>')
         for length, state in parts:
             width = 580 * (length or 0) / most
@@ -125,20 +212,34 @@ def _bars(title: str, lines: Sequence[tuple[str, Sequence[tuple[float, str]]]], 
             left += width
         total = sum(length or 0 for length, _ in parts)
         drawn.append(f'<text x="{left + 8:.1f}" y="{top + 15}" font-size="14">{_number(total)}</text>')
-    return f"<p>{html.escape(title)}</p>" + "".join([*drawn, "</svg>"])
+    return f"<figure><figcaption>{html.escape(title)}</figcaption>" + "".join([*drawn, "</svg></figure>"])
 
 
-def _html_table(rows: Rows) -> str:
-    columns = list(rows[0])
-    head = "".join(f'<th scope="col">{html.escape(column.replace("_", " "))}</th>' for column in columns)
-    body = "".join("<tr>" + "".join(_cell(row[column]) for column in columns) + "</tr>" for row in rows)
+def _html_table(rows: Rows, shown: Sequence[str] | None = None) -> str:
+    columns = [one for one in shown if one in rows[0]] if shown else list(rows[0])
+    numbers = {one for one in columns if any(isinstance(row[one], int | float) for row in rows)}
+    head = "".join(
+        f'<th scope="col"{" class=number" if one in numbers else ""}>'
+        f"{html.escape(_COLUMNS.get(one, one.replace('_', ' ').capitalize()))}</th>"
+        for one in columns
+    )
+    body = "".join("<tr>" + "".join(_cell(one, row[one]) for one in columns) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cell(value: Any) -> str:
+def _cell(column: str, value: Any) -> str:
+    if column == "hit_rate" and value is not None:
+        value = 100 * value
     if isinstance(value, bool | int | float):
-        return f'<td class="number">{_number(value)}</td>'
-    return f"<td>{html.escape('' if value is None else str(value))}</td>"
+        return f'<td class="number">{_number(round(value, 1) if column == "days_left" else value)}</td>'
+    text = "" if value is None else str(value)
+    if "(UTC)" in _COLUMNS.get(column, "") and text:
+        text = f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
+        return f'<td class="time">{text}</td>'
+    key = text.replace(" ", "_")
+    if column in ("state", "rendition_state") and key in _STATES:
+        return f'<td><span class="state" style="border-color:{_STATES[key]}">{html.escape(text)}</span></td>'
+    return f"<td{' class=long' if column in _LONG else ''}>{html.escape(text)}</td>"
 
 
 def _number(value: float) -> str:

@@ -3,19 +3,22 @@
 import dataclasses
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows import embedded
-from media.errors import InputError
+from media.errors import InputError, PortrayalError, StorageError
 from media.settings import Settings
 from tasks.progress import Advance, stage
 from tasks.request import ProductionRequest
 from tasks.sources import read_source
 
 STAGE = "Start Prefect"
+NO_ROOM_BYTES = 1 << 20
+"""A disk with less room than this is taken for full, when something went wrong."""
 
 if TYPE_CHECKING:
     from catalog.campaigns import Claim
@@ -57,8 +60,11 @@ def campaign_here(
 
     Raises:
         InputError: there is no campaign of one of these names.
+        StoppedError: it was told to stop (SIGTERM), or Prefect's server is gone; its row is in the queue again.
     """
-    with _prefect() as server:
+    from tasks.campaign_runner import stopped_by_signals
+
+    with stopped_by_signals(), _prefect() as server:
         with stage(STAGE):
             from flows.campaign import run_here
 
@@ -169,8 +175,16 @@ def _number(option: str, name: str, value: str, known: set[str]) -> float:
 
 @contextmanager
 def _prefect() -> Iterator[embedded.EmbeddedServer]:
-    server = embedded.start(Settings().home)
+    home = Settings().home.resolve()
+    server = embedded.start(home)
     try:
         yield server
+    except PortrayalError:
+        raise
+    except Exception as error:
+        # Prefect's server keeps its database there, and says no more than that something is wrong with it.
+        if home.exists() and shutil.disk_usage(home).free < NO_ROOM_BYTES:
+            raise StorageError(f"{home}: the disk is full; free some space and run the same command again.") from error
+        raise
     finally:
         server.stop()

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from models.emo.audio import MelAudioEncoder
     from models.emo.autoencoder import AutoencoderCodec
     from models.emo.denoising import Spread
-    from models.emo.training.videos.faces import FaceFinder
     from models.emo.training.videos.rows import Row
+    from models.faces import FaceFinder
 
 
 @task(name="Prepare videos", persist_result=False)
@@ -242,7 +242,7 @@ def _devices() -> list[str]:
 
 @cache
 def _finder() -> "FaceFinder":
-    from models.emo.training.videos.faces import FaceFinder
+    from models.faces import FaceFinder
 
     return FaceFinder()
 

@@ -5,13 +5,14 @@ A killed run leaves at most a hidden `.part` file, which nothing reads and which
 
 import errno
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from media.errors import InputError
+from media.errors import InputError, PortrayalError, StorageError
 
 STALE_AFTER = 24 * 3600.0
 """Seconds after which an unfinished file counts as left by a killed run."""
@@ -23,13 +24,20 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 
 
-def cannot_write(path: Path, error: OSError) -> InputError:
-    """The sentence for a file that could not be written, with what to do about it."""
-    where = f"Cannot write {path.name} in {path.parent}"
+def cannot_write(path: Path, error: OSError) -> PortrayalError:
+    """The sentence for a file that could not be written, with what to do about it. A full disk is worth trying again."""
+    name = path.name
+    while unfinished := re.fullmatch(
+        r"\.(.+)\.[0-9a-f]{12}\.part(\.\w+)?", name
+    ):  # somebody else's way to a whole file
+        name = unfinished[1] + (unfinished[2] or "")
+    where = f"Cannot write {name} in {path.parent}"
     if error.errno in _FULL:
-        return InputError(f"{where}: the disk is full; free some space or choose another folder.")
+        return StorageError(f"{where}: the disk is full; free some space or choose another folder.")
     if error.errno == errno.EFBIG:
-        return InputError(f"{where}: the file is larger than this disk or this account allows; choose another folder.")
+        return StorageError(
+            f"{where}: the file is larger than this disk or this account allows; choose another folder."
+        )
     if error.errno == errno.EROFS:
         return InputError(f"{where}: the disk is read-only; choose another folder.")
     if error.errno in _REFUSED:
@@ -47,7 +55,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     disturb each other: the last one to finish wins.
 
     Raises:
-        InputError: the disk is full, or the folder cannot be written to.
+        StorageError: the disk is full.
+        InputError: the folder cannot be written to.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem[:80]}.{uuid.uuid4().hex[:12]}.part{path.suffix}")

@@ -28,6 +28,9 @@ PRIORITIES = range(-100, 101)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _LARGEST_CELL = 1_000_000
+_WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_REGION = re.compile(r"[A-Z]{2}|[0-9]{3}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -53,8 +56,9 @@ class CampaignFileError(InputError):
         self.rows = tuple(rows)
         """Those that could be read, to be looked at further: whoever corrects the file wants to hear everything at once."""
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        shown = "; ".join(map(str, self.problems[:5])) + ("; ..." if len(problems) > 5 else "")
-        super().__init__(f"{file}: {count}, so nothing is queued: {shown.rstrip('.')}.")
+        shown = "; ".join(str(one).rstrip(".") for one in self.problems[:5])
+        shown += f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        super().__init__(f"{file}: {count}, so nothing is queued: {shown}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +301,38 @@ def _languages(value: Any) -> list[str]:
     return list(dict.fromkeys(language_tag(_string(one), "languages") for one in value))
 
 
+def _word(value: Any) -> str:
+    text = _string(value).lower()
+    if not _WORD.fullmatch(text) or len(text) > 50:
+        raise ValueError(f"'{_shown(text)}' must be words joined by dashes, such as advertising or in-house")
+    return text
+
+
+def _region(value: Any) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _string(value)
+    if not _REGION.fullmatch(text.upper()):
+        raise ValueError(f"'{_shown(text)}' must be a country code such as DE or US, or a number such as 150")
+    return text.upper()
+
+
+def _listed(read: Callable[[Any], str], example: str) -> Callable[[Any], list[str]]:
+    def read_all(value: Any) -> list[str]:
+        if isinstance(value, str):
+            value = [one for one in re.split(r"[\s,;|]+", value) if one]
+        if not isinstance(value, list) or not value:
+            raise ValueError(f"it must be words, such as {example}")
+        return list(dict.fromkeys(read(one) for one in value))
+
+    return read_all
+
+
+def _slug(value: Any) -> str:
+    text = _string(value).lower()
+    if not _SLUG.fullmatch(text):
+        raise ValueError(f"'{_shown(text)}' cannot be a portrait's name")
+    return text
+
+
 def _cast(value: Any) -> dict[str, str]:
     if isinstance(value, str):
         pairs = [one.partition("=") for one in re.split(r"[;,|]", value) if one.strip()]
@@ -373,6 +409,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "timeline": _one_of("elastic", "locked"),
     "cast": _cast,
     "show": _string,
+    "purpose": _word,
+    "region": _region,
+    "style": _string,
+    "tags": _listed(_word, "brand-x"),
+    "exclude": _listed(_slug, "maya-okafor, leo-brandt"),
     "transcript": _string,
     "glossary": _string,
     "lexicon": _string,

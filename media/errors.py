@@ -30,6 +30,18 @@ class TranslationError(PortrayalError):
     exit_code = 2
 
 
+class StorageError(PortrayalError):
+    """Where things are kept is full, or does not answer now. What was finished is kept; running again does the rest."""
+
+    exit_code = 2
+
+
+class LostArtifactError(PortrayalError):
+    """Something that was kept is not there any more, or is damaged. Running again makes it anew."""
+
+    exit_code = 2
+
+
 class MissingEngineError(PortrayalError):
     """An engine was asked for by name, and its weights or its package are not there."""
 

@@ -13,6 +13,8 @@ SIZES: dict[Aspect, tuple[int, int]] = {"16:9": (1280, 720), "9:16": (720, 1280)
 """Width and height of the picture."""
 
 _MOUTH = (0.30, 0.56, 0.70, 0.82)  # left, top, right, bottom, as fractions of the portrait
+_MOUTH_IN_FACE = 0.74  # where the mouth is between the middle of the forehead and the chin
+_HEADSHOT, _MOUTH_AT = 2.2, 0.66  # side of head and shoulders in heights of the face, and where its mouth is
 _GAP = 20  # pixels between the tiles of a gallery, and around them
 _NARROWEST, _WIDEST = 0.75, 1.5  # width of a gallery's tile, in heights
 
@@ -73,6 +75,24 @@ class Framing:
     height: int
     panels: tuple[Panel, ...]
     captions: Box
+
+
+def shown_square(width: int, height: int, face: tuple[float, float, float, float]) -> Box:
+    """The square of a portrait that is shown, in its pixels: all of it where it is square and the mouth is where no name or
+    caption is; else head and shoulders, shifted into the picture.
+
+    Args:
+        face: from the middle of the forehead to the chin: left, top, right, bottom as fractions of width and height.
+    """
+    left, top, right, bottom = face
+    across, down = (left + right) / 2 * width, (top + _MOUTH_IN_FACE * (bottom - top)) * height
+    in_place = _MOUTH[0] <= across / width <= _MOUTH[2] and _MOUTH[1] <= down / height <= _MOUTH[3]
+    side = min(width, height)
+    if not (width == height and in_place):
+        side = min(side, round(_HEADSHOT * (bottom - top) * height))
+    x = min(max(0, round(across - side / 2)), width - side)
+    y = min(max(0, round(down - _MOUTH_AT * side)), height - side)
+    return Box(x, y, side, side)
 
 
 def framing(layout: Layout, aspect: Aspect, speakers: int, captions: bool) -> Framing:

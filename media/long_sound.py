@@ -1,5 +1,6 @@
 """Sound of any length in little memory: kept in a file without a name, and read in slices, as an array would be."""
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -36,12 +37,13 @@ class LongSound:
         except OSError as error:
             raise cannot_write(folder / "sound", error) from error
         self._length = 0
+        self._mapping: mmap.mmap | None = None
 
     def append(self, samples: Samples) -> None:
         """Add samples at the end.
 
         Raises:
-            InputError: the disk is full.
+            StorageError: the disk is full.
         """
         self._write(samples, self._length)
 
@@ -49,7 +51,7 @@ class LongSound:
         """Add `samples` to what is heard from sample `at` on; silence before it where there was nothing.
 
         Raises:
-            InputError: the disk is full.
+            StorageError: the disk is full.
         """
         before = self[at : at + len(samples)]
         mixed = samples.astype(np.float32)
@@ -79,6 +81,21 @@ class LongSound:
                 break
             read += piece
         return np.frombuffer(read, np.float32)
+
+    def mapped(self) -> Samples:
+        """The whole sound as an array that stays on disk: what is looked at is read, and may be forgotten again.
+
+        It is for what takes nothing but an array. It must not be written to, nor used after the sound was closed.
+        """
+        if not self._length:
+            return np.zeros(0, np.float32)
+        self._mapping = mmap.mmap(self._file.fileno(), self._length * _WIDTH, access=mmap.ACCESS_COPY)
+        return np.frombuffer(self._mapping, np.float32)
+
+    def forget(self) -> None:
+        """Give back the memory of what was looked at in `mapped`; it is read again where it is needed again."""
+        if self._mapping is not None and hasattr(self._mapping, "madvise"):
+            self._mapping.madvise(mmap.MADV_DONTNEED)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or np.float32, copy=False)

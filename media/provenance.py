@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import langcodes
 
-from media.atomic import whole_file
+from media import results
 from media.errors import InputError
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -130,14 +130,15 @@ def _parsed(packet: bytes) -> dict[str, str]:
     return tags
 
 
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record as readable JSON, whole or not at all.
+def write_record(out: str, name: str, record: Mapping[str, Any]) -> None:
+    """Write a record into a result folder as readable JSON, whole or not at all.
 
     Raises:
         InputError: the file cannot be written.
+        StorageError: the folder is full, or does not answer.
     """
     text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
-    with whole_file(path) as temporary:
+    with results.writing(out, name) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media.errors import InputError, RenderError
+from media.framing import shown_square
 from media.video import Converter, Picture, decoded
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ class Screen:
 
     name: str
     portrait: Path
-    """PNG; its middle square is used."""
+    """PNG of any shape."""
     idle: Path | None = None
     """Silent MP4 of the listening portrait, played forwards and backwards; the still portrait without it."""
+    face: tuple[float, float, float, float] | None = None
+    """Face region of the portrait, as fractions; where it is said, what `framing.shown_square` shows is used, as in clips, and
+    else the middle square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class MovingPortrait:
     def still(self) -> Picture:
         """The portrait itself (side, side, 3)."""
         if self._still is None:
-            self._still = read_portrait(self._screen.portrait, self._side)
+            self._still = read_portrait(self._screen.portrait, self._side, self._screen.face)
         return self._still
 
     def _playing(self, shot: Shot, number: int) -> Picture:
@@ -170,8 +174,8 @@ def mix(first: Picture, second: Picture, weight: float) -> Picture:
     return ((first.astype(np.uint16) * (256 - part) + second.astype(np.uint16) * part) >> 8).astype(np.uint8)
 
 
-def read_portrait(path: Path, side: int) -> Picture:
-    """The middle square of a picture file, scaled to (side, side, 3).
+def read_portrait(path: Path, side: int, face: tuple[float, float, float, float] | None = None) -> Picture:
+    """The square of a picture file that is shown, scaled to (side, side, 3): around the `face`, or the middle one.
 
     Raises:
         InputError: it is missing or not a picture.
@@ -180,7 +184,11 @@ def read_portrait(path: Path, side: int) -> Picture:
 
     try:
         with Image.open(path) as picture:
-            fitted = ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
+            whole = picture.convert("RGB")
+            if face is not None:
+                shown = shown_square(whole.width, whole.height, face)
+                whole = whole.crop((shown.left, shown.top, shown.right, shown.bottom))
+            fitted = ImageOps.fit(whole, (side, side), Image.Resampling.LANCZOS)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; it should be a portrait picture.") from None
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:

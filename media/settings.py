@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,10 +19,27 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the catalog; SQLite in `home` when not set."""
     store_url: str | None = None
     """fsspec URL of the artifact store; a folder in `home` when not set."""
+    store_cache_gb: float = Field(default=20.0, gt=0)
+    """How much of a store that is elsewhere is kept on this machine, in GB, in `home/cache`."""
+    store_patience: float = Field(default=60.0, gt=0)
+    """Seconds for which a store that does not answer is asked again."""
     renderers: int | None = Field(default=None, ge=0, le=64)
     """Renderer processes; one per GPU, or one per processor (8 at most), when not set. 0: render in the main process."""
+    devices: str | None = None
+    """Devices to render on, separated by commas: GPUs as CUDA_VISIBLE_DEVICES names them, `cpu` for a share of the processors;
+    each has one renderer at a time. All GPUs, or one `cpu` per processor (8 at most), when not set."""
+    renderer_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that a renderer may be without a finished frame, besides ten times what its whole segment should take."""
+    renderer_memory_mb: float | None = Field(default=None, gt=0)
+    """Resident memory (MB, 10^6 bytes) above which a renderer is replaced between two segments; never when not set."""
+    priority: Literal["urgent", "normal", "batch"] = "normal"
+    """Whose segments come first, on the pool that renders and among commands that share `home`."""
     render_deployment: str | None = None
     """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
+    chunks_in_flight: int = Field(default=8, ge=1, le=1000)
+    """Chunks of segments that are with `render_deployment` at once, at most."""
+    reports_dir: Path | None = None
+    """Folder for the daily report; it goes into the artifact store, under `reports/`, when not set."""
     chatterbox_python: Path | None = None
     """The python of the environment that has chatterbox-tts; see docs/synthesis-workers.md."""
     synthesis_timeout: float = Field(default=600.0, gt=0)

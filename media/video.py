@@ -29,6 +29,8 @@ Picture = NDArray[np.uint8]
 SOUND_RATE = 48000
 _SOUND_BITS = 256_000
 _AAC_FRAME = 1024
+_WORTH_JUMPING = 2.0
+"""Seconds to a wanted frame that are jumped over rather than decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,33 @@ def decoded(path: Path) -> Iterator[tuple[float, "Iterator[av.VideoFrame]"]]:
     """
     with _opened(path) as (container, stream):
         yield float(stream.average_rate or stream.guessed_rate or 0), container.decode(stream)
+
+
+def frames_at(path: Path, moments: Iterable[float]) -> "Iterator[av.VideoFrame]":
+    """The frames that are shown at some moments, in rising order (seconds); after the end, the last one.
+
+    It jumps to the key frame before each, so that few stills of a long video take no longer than those of a short one.
+
+    Raises:
+        InputError: the file is missing or is not a video, or has no frame at all.
+    """
+    with _opened(path) as (container, stream):
+        half = 0.5 / float(stream.average_rate or stream.guessed_rate or 25)
+        frames = container.decode(stream)
+        shown: av.VideoFrame | None = None
+        ahead: av.VideoFrame | None = None
+        for moment in moments:
+            if shown is None or moment - (shown.time or 0.0) > _WORTH_JUMPING:
+                container.seek(int(max(0.0, moment) * 1_000_000))
+                frames, ahead = container.decode(stream), None
+            while ahead is None or (ahead.time or 0.0) <= moment + half:
+                shown = ahead or shown
+                ahead = next(frames, None)
+                if ahead is None:
+                    break
+            if shown is None:
+                raise InputError(f"{path} holds no frame; make it again.")
+            yield shown
 
 
 class Converter:

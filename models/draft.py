@@ -40,6 +40,7 @@ class DraftInfo:
     """Side of the square picture, pixels."""
     steps: int = 0
     sample_rate: int = 16_000
+    domain: str = "illustrated"
 
 
 @lru_cache(maxsize=1)

@@ -28,6 +28,7 @@ class StillInfo:
     """Side of the square picture, pixels."""
     steps: int = 0
     sample_rate: int = 16_000
+    domain: str = "any"
 
 
 class StillRenderer:

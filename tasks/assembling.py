@@ -3,18 +3,18 @@
 A video is an artifact, too, under everything that goes into it: when nothing changed, it is only copied.
 """
 
-import filecmp
 import hashlib
 import json
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from media.atomic import whole_file
+from media import results
 from media.caption_profiles import profile_of
 from media.captions import Cue, caption_cues, to_json, to_srt, to_vtt
+from media.errors import LostArtifactError
 from media.provenance import video_metadata
 from media.segment import Clip
 from tasks import workspace
@@ -92,6 +92,8 @@ def assemble(
 
     Raises:
         InputError: the result folder cannot be written to, or a caption cannot be drawn.
+        StorageError: a disk is full, or what is kept elsewhere does not answer.
+        LostArtifactError: clips were not in the artifact store any more, or damaged.
         RenderError: a clip is damaged.
         RightsError: a portrait may not be used any more, or not for this; nothing is published.
     """
@@ -102,16 +104,22 @@ def assemble(
     title = f"DRAFT: {source.title}" if request.draft else source.title
     metadata = video_metadata(title, performance.language, source.production_id)
     key = _key(request, source, performance, burnt, cast, planned, metadata)
-    cached = store.has(key)
-    if not cached:
+    finished = store.find(key)
+    if finished is None:
         with workspace.scratch_file(".wav") as sound, store.writing(key) as path:
             _write_sound(source, performance, sound)
             _compose(request, source, performance, burnt, cast, planned, sound, metadata, path, advance)
         record_speed(COMPOSING_SPEED, performance.seconds, time.perf_counter() - began)
     advance(performance.seconds)
-    out = Path(str(request.out))
-    video = out / f"{source.name}.{performance.language}{'.draft' if request.draft else ''}.mp4"
-    _publish(store.fetch(key), video, lambda: _record(request, source, performance.language, cast, key, video))
+    out = str(request.out)
+    name = f"{source.name}.{performance.language}{'.draft' if request.draft else ''}"
+    video = results.place(out, f"{name}.mp4")
+    results.publish(
+        finished or store.fetch(key),
+        out,
+        f"{name}.mp4",
+        lambda: _record(request, source, performance.language, cast, key, video),
+    )
     captions = []
     if cues and request.captions in ("sidecar", "both"):
         profile = profile_of(performance.language)
@@ -121,10 +129,10 @@ def assemble(
             ".json": to_json(cues),
         }
         for suffix, text in texts.items():
-            captions.append(str(video.with_suffix(suffix).resolve()))
-            with whole_file(video.with_suffix(suffix)) as draft:
+            captions.append(results.place(out, name + suffix))
+            with results.writing(out, name + suffix) as draft:
                 draft.write_text(text, encoding="utf-8")
-    return Assembled(str(video.resolve()), tuple(captions), performance.seconds, key, cached)
+    return Assembled(video, tuple(captions), performance.seconds, key, finished is not None)
 
 
 def _compose(
@@ -142,6 +150,15 @@ def _compose(
     from media.layouts import Composition, Screen, Shot, compose
 
     store = workspace.store()
+    # Where they are elsewhere, they come side by side; and all of them are looked at before any is said to be lost.
+    with ThreadPoolExecutor(8) as pool:
+        found = dict(zip(planned, pool.map(lambda one: store.find(clip_key(one.key)), planned), strict=True))
+    lost = {one.key: one.job.label for one, path in found.items() if path is None}
+    if lost:
+        raise LostArtifactError(
+            f"{', '.join(lost.values())}: the clip is not in the artifact store at {store.root} any more, or was damaged; "
+            "run the same command again to render it anew."
+        )
     idle = {one.speaker: one for one in planned if one.turn is None}
     number = {person.speaker: index for index, person in enumerate(cast)}
     spans = performance.timeline.spans
@@ -155,6 +172,7 @@ def _compose(
                 name=person.speaker,
                 portrait=store.fetch(person.picture),
                 idle=store.fetch(clip_key(idle[person.speaker].key)) if person.speaker in idle else None,
+                face=person.face,
             )
             for person in cast
         ),
@@ -222,17 +240,6 @@ def _key(
     return f"videos/{digest}.mp4"
 
 
-def _publish(artifact: Path, video: Path, permit: Callable[[], None]) -> None:
-    """Copy a video to where it goes. `permit` is called right before it is seen there, and raises if it may not be."""
-    if video.is_file() and filecmp.cmp(artifact, video, shallow=False):
-        permit()
-        return
-    # A copy, not a link: what people do to their video must not change the artifact.
-    with whole_file(video) as draft:
-        shutil.copyfile(artifact, draft)
-        permit()
-
-
 def _require_rights(request: ProductionRequest, language: str, cast: Sequence[CastSpeaker]) -> None:
     from catalog.portraits import find_portrait
     from catalog.rights import require_rights
@@ -245,7 +252,7 @@ def _require_rights(request: ProductionRequest, language: str, cast: Sequence[Ca
 
 
 def _record(
-    request: ProductionRequest, source: Source, language: str, cast: Sequence[CastSpeaker], key: str, video: Path
+    request: ProductionRequest, source: Source, language: str, cast: Sequence[CastSpeaker], key: str, video: str
 ) -> None:
     from catalog.rights import Shown, record_appearances
     from catalog.session import session_factory
@@ -256,7 +263,7 @@ def _record(
             [Shown(person.speaker, person.portrait) for person in cast],
             production_id=source.production_id,
             language=language,
-            video=str(video.resolve()),
+            video=video,
             video_key=key,
             use=use_of(request, (language,)),
         )

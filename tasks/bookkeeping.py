@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from media import provenance
+from media import provenance, results
 from media.errors import InputError, RenderError
 from media.provenance import production_record
 from media.segment import Clip
@@ -163,15 +163,16 @@ class CatalogNotes:
                     error=error,
                 )
 
-    def finished(self, language: str, video: Path, seconds: float) -> None:
-        """Note a finished video."""
+    def finished(self, language: str, video: str, seconds: float) -> None:
+        """Note a finished video, by its whole address."""
         from catalog.productions import finish_rendition
 
         if language not in self._renditions:
             return
-        path = str(video.resolve())
         with self._sessions.begin() as session:
-            finish_rendition(session, self._renditions.pop(language), state="done", video_path=path, duration_s=seconds)
+            finish_rendition(
+                session, self._renditions.pop(language), state="done", video_path=video, duration_s=seconds
+            )
 
     def incomplete(self, language: str, error: str) -> None:
         """Note a video that lacks clips."""
@@ -214,11 +215,11 @@ def write_record(
         heard: what was found out about a recording.
         timings: seconds by stage.
     """
-    out = Path(str(request.out))
+    out = str(request.out)
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
     outcomes = tuple(_outcome(source, one, planned, clips, assembled, problems) for one in performances)
     file = "production.draft.json" if request.draft else RECORD
-    path, before = _record_of(out, source.name, source.production_id, file)
+    written, before = _record_of(out, source.name, source.production_id, file)
     engines = {"render": f"{info.name} ({info.fingerprint})"}
     for one in performances:
         engines |= one.engines
@@ -267,20 +268,20 @@ def write_record(
         request=request.with_whole_paths().model_dump(mode="json"),
     )
     _carry_over(record, before)
-    provenance.write_record(path, record)
+    provenance.write_record(out, written, record)
     return Production(
         name=source.name,
         status="incomplete" if problems else "done",
-        out=str(out.resolve()),
+        out=results.place(out),
         renditions=outcomes,
         problems=tuple(problems.values()),
         seconds=round(seconds, 3),
-        record_path=str(path.resolve()),
+        record_path=results.place(out, written),
         record=record,
     )
 
 
-def stored_request(out: Path, name: str, production: str) -> ProductionRequest:
+def stored_request(out: str, name: str, production: str) -> ProductionRequest:
     """What was asked for when a production was last made in a folder.
 
     Args:
@@ -290,7 +291,8 @@ def stored_request(out: Path, name: str, production: str) -> ProductionRequest:
     Raises:
         InputError: its record is gone, or cannot be understood.
     """
-    path, record = _record_of(out, name, production, RECORD)
+    written, record = _record_of(out, name, production, RECORD)
+    path = results.place(out, written)
     if not record:
         raise InputError(f"{path}: no record says how {name} was made; run `portrayal produce` for it once more.")
     try:
@@ -302,18 +304,19 @@ def stored_request(out: Path, name: str, production: str) -> ProductionRequest:
         ) from None
 
 
-def _record_of(out: Path, name: str, production: str, file: str) -> tuple[Path, dict[str, Any]]:
-    """Where the record goes, and what is there of the same production. Another production's record is left alone."""
-    for candidate in (out / file, out / f"{name}.{file}"):
+def _record_of(out: str, name: str, production: str, file: str) -> tuple[str, dict[str, Any]]:
+    """The record's file name, and what is there of the same production. Another production's record is left alone."""
+    for candidate in (file, f"{name}.{file}"):
         try:
-            before = json.loads(candidate.read_text())
-        except FileNotFoundError:
-            return candidate, {}
+            text = results.read_text(out, candidate)
+            if text is None:
+                return candidate, {}
+            before = json.loads(text)
         except (OSError, ValueError):
             continue
         if isinstance(before, dict) and before.get("production") == production:
             return candidate, before
-    return out / f"{name}.{file}", {}
+    return f"{name}.{file}", {}
 
 
 def _carry_over(record: dict[str, Any], before: Mapping[str, Any]) -> None:

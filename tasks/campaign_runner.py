@@ -5,6 +5,7 @@ What the work is, is given to it: the same loop runs the flow `produce`, and the
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 60.0
 """How long a runner may be silent before its row returns to the queue; it gives a sign of life three times as often."""
 POLL_SECONDS = 2.0
+CANCELLED_SECONDS = 1.5
+"""A runner looks so often whether its row was cancelled."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """This runner ends now, and its row goes back to the queue. An interrupt, so that nothing takes it for the row's fault."""
+
+    def __init__(self, reason: str, exit_code: int) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
 
 
 class LeaseLostError(PortrayalError):
@@ -41,6 +52,17 @@ class Held:
     claim: Claim
     lost: threading.Event = field(default_factory=threading.Event)
 
+    def go_on(self) -> None:
+        """Do nothing as long as nobody has noticed that the row is lost: asked between two clips.
+
+        Raises:
+            LeaseLostError: it is.
+        """
+        if self.lost.is_set():
+            raise LeaseLostError(
+                f"{self.claim.campaign} {self.claim.request_id}: cancelled, or taken over by another runner."
+            )
+
     def require(self, engine: "Engine", lease_seconds: float = LEASE_SECONDS) -> None:
         """Do nothing as long as the row is this runner's: asked right before something is published.
 
@@ -52,7 +74,7 @@ class Held:
                 if campaigns.renew(session, self.claim, lease_seconds):
                     return
         self.lost.set()
-        raise LeaseLostError(f"{self.claim.campaign} {self.claim.request_id}: it is not this runner's row any more.")
+        self.go_on()
 
 
 Work = Callable[[Held], Outcome]
@@ -81,6 +103,21 @@ def runner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
 
 
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM, which stops services and containers, end what is inside of the block with `StoppedError`."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough: what follows puts things in order
+        raise StoppedError("it was told to (SIGTERM)", 128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def drain(
     engine: "Engine",
     work: Work,
@@ -94,7 +131,8 @@ def drain(
 ) -> Drained:
     """Work on rows of the campaigns named (of all, when none is) until none is left that could be begun.
 
-    It waits for rows that other runners hold: one may die, and its row returns.
+    It waits for rows that other runners hold: one may die, and its row returns. Whatever ends it early (a signal, Ctrl-C)
+    puts its own row back into the queue at once, as if it had not been begun.
 
     Args:
         limit: end after so many rows.
@@ -104,34 +142,36 @@ def drain(
     by_state: dict[str, int] = {}
     lost, worked_on, times = 0, 0, []
     sessions = session_factory(engine)
-    while limit is None or worked_on < limit:
-        began = time.perf_counter()
-        with sessions.begin() as session:
-            claim = campaigns.claim(session, runner, lease_seconds, names)
-        if claim is None:
-            with session_factory(engine, read_only=True).begin() as session:
-                if not campaigns.counts(session, names)["running"]:
-                    break
-            time.sleep(poll_seconds)
-            continue
-        times.append(time.perf_counter() - began)
-        on_row(claim, "running")
-        try:
+    try:
+        while limit is None or worked_on < limit:
+            began = time.perf_counter()
+            with sessions.begin() as session:
+                claim = campaigns.claim(session, runner, lease_seconds, names)
+            if claim is None:
+                with session_factory(engine, read_only=True).begin() as session:
+                    if not campaigns.counts(session, names)["running"]:
+                        break
+                time.sleep(poll_seconds)
+                continue
+            times.append(time.perf_counter() - began)
+            on_row(claim, "running")
             with _renewing(engine, Held(claim), lease_seconds) as held:
                 outcome = _outcome(work, held)
-        except BaseException:  # stopped by a person: others need not wait for the lease to end
             with sessions.begin() as session:
-                campaigns.release(session, claim)
-            raise
+                recorded = outcome is not None and campaigns.finish(session, claim, outcome)
+            worked_on += 1
+            if recorded and outcome is not None:
+                by_state[outcome.state] = by_state.get(outcome.state, 0) + 1
+                on_row(claim, outcome.state)
+            else:
+                lost += 1
+                on_row(claim, "given up")
+    except BaseException as error:  # others need not wait for the lease to end
         with sessions.begin() as session:
-            recorded = outcome is not None and campaigns.finish(session, claim, outcome)
-        worked_on += 1
-        if recorded and outcome is not None:
-            by_state[outcome.state] = by_state.get(outcome.state, 0) + 1
-            on_row(claim, outcome.state)
-        else:
-            lost += 1
-            on_row(claim, "given up")
+            campaigns.release(
+                session, runner, f"its runner was stopped: {error}" if str(error) else "its runner was stopped"
+            )
+        raise
     with session_factory(engine, read_only=True).begin() as session:
         left = campaigns.counts(session, names)
         over = campaigns.over_budget(session, names)
@@ -169,10 +209,17 @@ def _renewing(engine: "Engine", held: Held, lease_seconds: float) -> Iterator[He
     stopped = threading.Event()
 
     def renew() -> None:
-        while not stopped.wait(lease_seconds / 3):
+        renewed = time.monotonic()
+        while not stopped.wait(min(CANCELLED_SECONDS, lease_seconds / 3)):
+            due = time.monotonic() - renewed >= lease_seconds / 3
             # A database that does not answer for a moment is asked again: the lease is longer than one beat.
-            with contextlib.suppress(Exception), session_factory(engine).begin() as session:
-                if not campaigns.renew(session, held.claim, lease_seconds):
+            with contextlib.suppress(Exception), session_factory(engine, read_only=not due).begin() as session:
+                if due:
+                    mine = campaigns.renew(session, held.claim, lease_seconds)
+                    renewed = time.monotonic()
+                else:
+                    mine = campaigns.holds(session, held.claim)
+                if not mine:
                     held.lost.set()
                     note(f"{held.claim.campaign} {held.claim.request_id}: cancelled, or taken over by another runner.")
                     return

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from media import webhooks
+from media import results, webhooks
 from media.atomic import whole_file
 from media.campaign_file import CampaignFileError, CampaignRow, Problem, read_campaign
 from media.dialogue import Script
-from media.errors import InputError, PortrayalError
+from media.errors import InputError, PortrayalError, RightsError
 from media.languages import base_language
 from media.provenance import write_record
 from media.scripts import write_script
 from media.templates import fill, is_template
-from tasks import casting, rendering, segments, workspace
+from tasks import casting, domains, rendering, segments, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.request import ProductionRequest
-from tasks.sources import Source, check_out, read_source
+from tasks.sources import Source, read_source
 from tasks.speeds import record_speed, seconds_per_unit
 from tasks.webhooks import require_secret
 
@@ -122,7 +122,7 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
     if options.webhook_url is not None:
         require_secret(settings)
         webhooks.check_url(options.webhook_url, allow_private=settings.webhook_allow_private)
-    check_out(options.out)
+    results.check(str(options.out))
     rows, problems = _read(path, options)
     engine = workspace.catalog()
     new, estimate = _prepare(rows, path, options, problems)
@@ -180,6 +180,7 @@ def _prepare(
     from catalog.campaigns import NewRow
 
     problems: list[Problem] = list(found_before)
+    codes = {InputError.exit_code for _ in problems}
     checked: dict[str, Source | PortrayalError] = {}
     casts = _casts_before(options.name)
     seen: set[tuple[object, ...]] = set()
@@ -199,6 +200,7 @@ def _prepare(
             script = _filled(source, row)
         except PortrayalError as error:
             problems.append(Problem(row.number, _column_of(error, row), str(error).rstrip(".")))
+            codes.add(error.exit_code)
             continue
         text = None if script is None else write_script(script, "yaml")
         digest = _digest(base, source, text, options.out)
@@ -208,11 +210,13 @@ def _prepare(
             if row.request_id is None:  # the others are found when the file is read
                 what = f"it asks for the same as row {earlier}; give both a request_id if that is meant"
                 problems.append(Problem(row.number, "request_id", what))
+                codes.add(InputError.exit_code)
             continue
         request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
         pieces, seconds = _pieces(request, source, script)
-        cost, alone = _rendering(request, [one for one in pieces if one.key not in seen])
-        shared += _rendering(request, [one for one in pieces if one.key in seen])[0]
+        renders = domains.settled(request, source)
+        cost, alone = _rendering(renders, [one for one in pieces if one.key not in seen])
+        shared += _rendering(renders, [one for one in pieces if one.key in seen])[0]
         seen |= {one.key for one in pieces}
         takes = alone / max(1, rendering.renderer_count(max(1, len(pieces))))
         takes += seconds * seconds_per_unit(COMPOSING_SPEED, DEFAULT_COMPOSING)
@@ -232,7 +236,9 @@ def _prepare(
         )
         video, work, total = video + seconds, work + cost, total + takes
     if problems:
-        raise CampaignFileError(str(path), problems)
+        refused = CampaignFileError(str(path), problems)
+        refused.exit_code = min(codes)  # 3 only where nothing but something to install is missing
+        raise refused
     return new, Estimate(video, work, shared, total + (rendering.STARTING_SECONDS if work else 0.0))
 
 
@@ -252,43 +258,75 @@ def _check(request: ProductionRequest) -> Source | PortrayalError:
     if request.draft:
         return InputError("--engine render=draft: drafts are not published; use `portrayal produce --draft`.")
     try:
-        return read_source(request)
+        source = read_source(request)
+        _require_portraits(request.exclude)
     except PortrayalError as error:
         return error
+    return source
+
+
+def _require_portraits(slugs: Sequence[str]) -> None:
+    """
+    Raises:
+        InputError: one of these that nobody shall have is not in the catalog.
+    """
+    from catalog.portraits import find_portrait
+    from catalog.session import session_factory
+
+    if not slugs:
+        return
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        for slug in slugs:
+            try:
+                find_portrait(session, slug)
+            except InputError as error:
+                raise InputError(f"--exclude {slug}: {error}") from None
 
 
 def _cast(request: ProductionRequest, source: Source, casts: dict[str, dict[str, str]]) -> dict[str, str]:
     """Who is shown for whom in a script: the same in all rows of the campaign, so that they share clips.
 
     Args:
-        casts: by source, of rows without wishes of their own; what is decided now is added.
+        casts: by what is asked for (`_asked`), of rows without a cast of their own; what is decided now is added.
 
     Raises:
         InputError, RightsError: a wish cannot be met.
     """
     if source.script is None:
         return {}
-    if not request.cast and (known := casts.get(request.source)):
+    asked = _asked(request.model_dump())
+    if not request.cast and (known := casts.get(asked)):
         if not isinstance(_check(request.model_copy(update={"cast": known})), PortrayalError):
             return known
-        del casts[request.source]
+        del casts[asked]
     cast = {one.speaker: one.portrait for one in casting.cast_portraits(request, source, source.dialogue, keep=False)}
     if not request.cast:
-        casts[request.source] = cast
+        casts[asked] = cast
     return cast
 
 
+def _asked(request: Mapping[str, Any]) -> str:
+    """What of a request decides who may be cast; the same for rows that show the same people."""
+    lists = {name: sorted(request.get(name) or ()) for name in ("tags", "exclude")}
+    return json.dumps(
+        lists | {name: request.get(name) for name in ("source", "style", "purpose", "region")}, sort_keys=True
+    )
+
+
 def _casts_before(name: str) -> dict[str, dict[str, str]]:
-    """Casts by source of what a campaign holds already."""
+    """Casts by what was asked for, of what a campaign holds already."""
     from catalog.campaigns import requests_before
     from catalog.session import session_factory
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        return {one["source"]: one["cast"] for one in requests_before(session, name) if one["cast"]}
+        return {_asked(one): one["cast"] for one in requests_before(session, name) if one["cast"]}
 
 
 _COLUMNS = {"--lang": "languages", "--source-lang": "source_language"}
-_ROW_OPTIONS = ("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions")
+_ROW_OPTIONS = (
+    *("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions"),
+    *("--purpose", "--region", "--style", "--tags", "--exclude"),
+)
 
 
 def _column_of(error: PortrayalError, row: CampaignRow) -> str:
@@ -298,7 +336,7 @@ def _column_of(error: PortrayalError, row: CampaignRow) -> str:
         return _COLUMNS[option]
     if option in _ROW_OPTIONS:
         return option.removeprefix("--")
-    if option in row.options.get("cast", {}):
+    if option in row.options.get("cast", {}) or (isinstance(error, RightsError) and row.options.get("cast")):
         return "cast"
     if " asks for {" in str(error):
         return "variables"
@@ -458,7 +496,7 @@ def publish(session: "Session", production_id: str, out: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.name.endswith("production.json"):
                 record = json.loads(path.read_text(encoding="utf-8"))
-                write_record(target, _moved(record, str(staged), str(final)))
+                write_record(str(target.parent), target.name, _moved(record, str(staged), str(final)))
                 path.unlink()
             else:
                 os.replace(path, target)

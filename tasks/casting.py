@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from media.dialogue import Dialogue, Speaker
-from tasks import workspace
+from media.errors import InputError, MissingEngineError
+from tasks import domains, workspace
 from tasks.hearing import UNKNOWN_LANGUAGE, Heard, voice_prints
 from tasks.portraits import require_picture
 from tasks.request import Layout, ProductionRequest
@@ -15,6 +16,7 @@ from tasks.sources import Source, named_cast
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from catalog.casting import TooFewPortraitsError
     from catalog.rights import Use
     from catalog.shows import Recognition
 
@@ -35,6 +37,8 @@ class CastSpeaker:
     face: tuple[float, float, float, float]
     """Left, top, right, bottom as fractions of the picture."""
     presentation: str
+    style: str
+    """`photo`, or how it is drawn."""
     score: float
     reason: str
     licence: str
@@ -72,14 +76,16 @@ def cast_portraits(
         keep: False to ask without deciding anything.
 
     Raises:
-        InputError: a wish cannot be met, or there are not enough portraits.
+        InputError: a wish cannot be met, or there are not enough portraits that the rendering engine is made for.
+        MissingEngineError: there are only enough with photographs, which need a checkpoint that is not there.
         RightsError: a portrait that was wished for may not be used.
     """
     from catalog import shows
-    from catalog.casting import CastingRequest, cast_speakers
+    from catalog.casting import CastingRequest, TooFewPortraitsError, cast_speakers
     from catalog.productions import open_production
     from catalog.session import session_factory
 
+    style = domains.castable_style(domains.settled(request, source))
     use = use_of(request, source.languages)
     voices = voice_prints(source, heard) if request.show and heard else {}
     hints = source.script.speakers if source.script else {}
@@ -115,14 +121,18 @@ def cast_portraits(
             )
             for speaker in dialogue.speakers
         ]
-        decisions = cast_speakers(
-            session,
-            source.production_id,
-            wanted,
-            use=use,
-            exclude=request.exclude,
-            reserved=shows.reserved(session, request.show) if request.show else (),
-        )
+        try:
+            decisions = cast_speakers(
+                session,
+                source.production_id,
+                wanted,
+                use=use,
+                exclude=request.exclude,
+                reserved=shows.reserved(session, request.show) if request.show else (),
+                style=style,
+            )
+        except TooFewPortraitsError as error:
+            raise _too_few(error, style) from None
         if request.show:
             portraits = {one.speaker: one.portrait_id for one in decisions}
             shows.remember(session, request.show, source.production_id, portraits, known, voices)
@@ -134,6 +144,17 @@ def cast_portraits(
         else:
             session.rollback()
     return cast
+
+
+def _too_few(error: "TooFewPortraitsError", style: str | None) -> InputError | MissingEngineError:
+    """What to do about portraits of the other kind, where there are enough of them."""
+    if not error.enough_of_others:
+        return error
+    if style == domains.PHOTO:
+        return InputError(f"{error} Or cast illustrated ones: leave --style and --engine render= out.")
+    if domains.photograph_checkpoint(workspace.settings().models_dir):
+        return InputError(f"{error} Or cast photographs: use --style photo.")
+    return MissingEngineError(f"{error} Or {domains.PULL}, which renders photographs.")
 
 
 def _known(person: "Recognition | None") -> tuple[str, str] | None:
@@ -179,6 +200,7 @@ def _cast_speaker(
         picture=portrait.image_key,
         face=portrait.face,
         presentation=portrait.presentation,
+        style=portrait.style,
         score=score,
         reason=reason,
         licence=portrait.licence,

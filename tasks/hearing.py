@@ -25,6 +25,7 @@ from media.hygiene import SoundCheck, check_sound
 from media.languages import base_language
 from media.store import ArtifactStore
 from media.timeline import Span, Timeline, from_times, sample_at, timed
+from models.speech.vad import quietest
 from tasks import workspace
 from tasks.performance import RENDER_RATE, SOUND_RATE, Performance, SpokenWord
 from tasks.progress import Advance, note
@@ -44,6 +45,8 @@ JOINED_GAP = 0.5
 SHORT_TURN = 0.3
 """A shorter turn joins a neighbour of the same speaker over a longer gap."""
 SHORT_TURN_GAP = 1.0
+BRIEF = 0.25
+"""A stretch of another speaker within a turn splits it only from so many seconds on, or where a word is said in it."""
 LONGEST_TURN = 20.0
 """Longer turns are cut at pauses, so that they can be rendered in parallel."""
 _CUT_AFTER = 8.0
@@ -83,9 +86,10 @@ def heard_before(source: Source, request: ProductionRequest, fps: int) -> Heard 
     """What `hear` found in an earlier run with the same recording, engines and options, if all of it is still there."""
     store = workspace.store()
     key = _key(source, request, fps)
-    if not store.has(key):
+    found = store.find(key)
+    if found is None:
         return None
-    heard = _from_json(json.loads(store.fetch(key).read_text()))
+    heard = _from_json(json.loads(found.read_text()))
     return heard if all(store.has(one) for one in set(heard.performance.audio)) else None
 
 
@@ -146,9 +150,15 @@ def _hear(
     engines |= transcript_engines
     notes += transcript_notes
     names = _names(turns.exclusive, said, [turn.speaker for turn in turns.turns])
-    pieces = [piece for turn in merged(turns.turns) for piece in cut_at_pauses(samples, RATE, turn)]
+    spoken_turns, floor = merged(turns.turns), turns.exclusive
+    if request.rttm is None:  # what people have written down is evidence enough
+        owners = unsupported(spoken_turns, said, names)
+        spoken_turns = merged(replace(turn, speaker=owners.get(turn, turn.speaker)) for turn in spoken_turns)
+        floor = tuple(_given_away(turn, owners) for turn in floor)
+        names = _names(floor, said, [turn.speaker for turn in spoken_turns])
+    pieces = [piece for turn in spoken_turns for piece in cut_at_pauses(samples, RATE, turn)]
     pieces.sort(key=lambda piece: (piece.start, piece.end))
-    words = words_of_turns(pieces, said, names, turns.exclusive)
+    words = words_of_turns(pieces, said, names, floor)
     texts = [tidy(" ".join(word.text for word in spoken)) for spoken in words]
     length = round(len(samples) / RATE * SOUND_RATE)
     timeline = from_times([(piece.start, piece.end) for piece in pieces], length, SOUND_RATE, fps)
@@ -188,11 +198,8 @@ def voice_prints(source: Source, heard: Heard) -> "dict[str, VoicePrint]":
         turns[turn.speaker].append(((turn.end or 0.0) - (turn.start or 0.0), key))
     digest = hashlib.sha256(json.dumps(turns, sort_keys=True).encode()).hexdigest()
     place = f"heard/{digest}.voices.json"
-    if store.has(place):
-        return {
-            name: VoicePrint(tuple(e), model, s)
-            for name, (e, model, s) in json.loads(store.fetch(place).read_text()).items()
-        }
+    if known := store.find(place):
+        return {name: VoicePrint(tuple(e), model, s) for name, (e, model, s) in json.loads(known.read_text()).items()}
     from media.audio import read_audio
     from models.speech.voice_embedding import embed
 
@@ -244,6 +251,63 @@ def merged(turns: "Iterable[SpeakerTurn]") -> "list[SpeakerTurn]":
     return result
 
 
+def unsupported(
+    turns: "Sequence[SpeakerTurn]", said: Sequence[SpokenWord], names: dict[str, str]
+) -> "dict[SpeakerTurn, str]":
+    """Very short turns within another speaker's speech in which that speaker is not known to say a word, and that speaker.
+
+    A diarizer is easily wrong for a tenth of a second, and would split a sentence of one person in three.
+
+    Args:
+        turns: in order of start, as `merged` gives them.
+        names: the words' names of the turns' speakers.
+    """
+    said = sorted(said, key=lambda word: word.start)
+    starts = [word.start for word in said]
+    longest = max((word.end - word.start for word in said), default=0.0)
+
+    def is_said(turn: "SpeakerTurn") -> bool:
+        for word in said[bisect_left(starts, turn.start - longest) : bisect_right(starts, turn.end)]:
+            heard = min(turn.end, word.end) - max(turn.start, word.start)
+            if word.speaker is not None:
+                if heard > 0 and word.speaker == names.get(turn.speaker):
+                    return True
+            elif heard > 0 and heard >= (word.end - word.start) / 2:
+                return True
+        return False
+
+    def around(place: int) -> str | None:
+        turn = turns[place]
+        before: dict[str, float] = {}
+        for other in turns[:place]:
+            if other.speaker != turn.speaker:
+                before[other.speaker] = max(other.end, before.get(other.speaker, 0.0))
+        for speaker, end in sorted(before.items(), key=lambda one: -one[1]):
+            if turn.start - end >= JOINED_GAP:
+                break
+            if end >= turn.end:
+                return speaker
+            for other in turns[place + 1 :]:
+                if other.start - turn.end >= JOINED_GAP:
+                    break
+                if other.speaker == speaker:
+                    return speaker
+        return None
+
+    found = {}
+    for place, turn in enumerate(turns):
+        if turn.end - turn.start < BRIEF and not is_said(turn) and (owner := around(place)):
+            found[turn] = owner
+    return found
+
+
+def _given_away(turn: "SpeakerTurn", owners: "dict[SpeakerTurn, str]") -> "SpeakerTurn":
+    for brief, owner in owners.items():
+        if turn.speaker == brief.speaker and brief.start <= turn.start and turn.end <= brief.end:
+            return replace(turn, speaker=owner)
+    return turn
+
+
 def cut_at_pauses(
     samples: "Sound", rate: int, turn: "SpeakerTurn", longest: float = LONGEST_TURN
 ) -> "Iterator[SpeakerTurn]":
@@ -253,7 +317,7 @@ def cut_at_pauses(
         earliest = start + longest * _CUT_AFTER / LONGEST_TURN
         # Both pieces shall be worth rendering on their own.
         latest = min(start + longest, turn.end - 1.0)
-        cut = _quietest(samples, rate, earliest, latest)
+        cut = quietest(samples, rate, earliest, latest)
         yield replace(turn, start=start, end=cut)
         start = cut
     yield replace(turn, start=start)
@@ -328,8 +392,8 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
     count = request.speakers
     store = workspace.store()
     key = _key_of("diarizations", source, [engine.name, engine.version, count.model_dump()])
-    is_new = not store.has(key)
-    if is_new:
+    kept = store.find(key)
+    if kept is None:
         found = engine.diarize(
             samples,
             RATE,
@@ -341,7 +405,7 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
         with store.writing(key) as record:
             record.write_text(json.dumps(asdict(found)))
     else:
-        known = json.loads(store.fetch(key).read_text())
+        known = json.loads(kept.read_text())
         turns, exclusive = (tuple(SpeakerTurn(**turn) for turn in known[part]) for part in ("turns", "exclusive"))
         embeddings = {speaker: tuple(vector) for speaker, vector in known["embeddings"].items()}
         found = Diarization(turns, exclusive, embeddings, known["note"])
@@ -353,7 +417,7 @@ def _who_speaks(samples: "Sound", source: Source, request: ProductionRequest, ad
         found,
         {"diarization": f"{engine.name} ({engine.version})"},
         [found.note] if found.note else [],
-        is_new,
+        kept is None,
     )
 
 
@@ -454,8 +518,8 @@ def _said_in_transcript(
 def _said_once(key: str, find: Callable[[], tuple[list[SpokenWord], str]]) -> tuple[list[SpokenWord], str, bool]:
     """Words and language as they were found before, else as `find` finds them; and whether they were found now."""
     store = workspace.store()
-    if store.has(key):
-        known = json.loads(store.fetch(key).read_text())
+    if kept := store.find(key):
+        known = json.loads(kept.read_text())
         return [SpokenWord(**word) for word in known["words"]], known["language"], False
     said, language = find()
     with store.writing(key) as record:
@@ -532,18 +596,6 @@ def _pitch(samples: "Sound", turns: "Sequence[SpeakerTurn]", names: dict[str, st
     return pitch
 
 
-def _quietest(samples: "Sound", rate: int, earliest: float, latest: float) -> float:
-    """The middle of the quietest 0.2 s between two moments, in seconds."""
-    hop = rate // 100
-    piece = samples[round(earliest * rate) : round(latest * rate)]
-    frames = piece[: len(piece) // hop * hop].reshape(-1, hop)
-    width = 20
-    if len(frames) < width:
-        return (earliest + latest) / 2
-    energy = np.convolve((frames.astype(np.float64) ** 2).mean(axis=1), np.ones(width), mode="valid")
-    return earliest + (int(energy.argmin()) + width / 2) * hop / rate
-
-
 def _store_sound(store: ArtifactStore, samples: "Sound", span: Span, fps: int) -> str:
     """The sound that is heard while the span's frames are shown, filled up with silence at the recording's end."""
     from media.audio import wav_bytes
@@ -585,7 +637,7 @@ def _key(source: Source, request: ProductionRequest, fps: int) -> str:
         if source.transcript
         else None,
     }
-    digest = hashlib.sha256(b"hearing/2\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(b"hearing/3\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return f"hearings/{digest}.json"
 
 

@@ -1,7 +1,8 @@
 """Pictures from a folder or a table become portraits of the catalog: every problem is said first, then all go in or none.
 
 A table (CSV, UTF-8) has one portrait a row; a folder without a table is read as one with the names of its pictures.
-Cells that are empty are filled from what is said for all rows.
+Cells that are empty are filled from what is said for all rows. Faces in photographs are looked for, and what cannot be animated
+is a problem of its row.
 """
 
 import hashlib
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from catalog.portraits import ConsentFacts, PortraitFacts
+    from models.faces import FaceFinder, Region
 
 TABLE = "portraits.csv"
 """The table of a folder that has one."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff", ".bmp", ".gif")
+"""Pictures that are not read; in a folder they are named rather than passed over."""
 TRAITS = ("presentation", "age_band", "skin", "hair", "glasses", "head_covering", "clothing", "style")
 CONSENT = (
     "consent_kind",
@@ -85,6 +89,8 @@ class ImportOutcome:
     """Of those added: they are not cast before a consent is on record."""
     problems: tuple[RowProblem, ...]
     """When there are any, nothing was added."""
+    warnings: tuple[RowProblem, ...] = ()
+    """What does not stop anything, and should be looked at."""
 
 
 @dataclass(slots=True)
@@ -92,9 +98,13 @@ class _Row:
     number: int
     cells: dict[str, str]
     problems: list[RowProblem] = field(default_factory=list)
+    warnings: list[RowProblem] = field(default_factory=list)
 
     def refuse(self, column: str, problem: str) -> None:
         self.problems.append(RowProblem(self.number, column, problem))
+
+    def warn(self, column: str, text: str) -> None:
+        self.warnings.append(RowProblem(self.number, column, text))
 
     def read(self, column: str, parse: Callable[[str], Any], default: Any) -> Any:
         """A cell that is not empty, parsed; what it cannot be is a problem of this row."""
@@ -123,13 +133,16 @@ def import_portraits(
     Raises:
         InputError: there is no table or picture to read, or a column that no portrait has.
     """
+    from models.faces import FaceFinder
+
     folder, rows = _rows(path, defaults)
+    finder = FaceFinder()
     engine = workspace.catalog()
     from catalog.session import session_factory
 
     workspace.scratch().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=workspace.scratch(), suffix=".part") as pictures:
-        found = [_read_row(row, folder, Path(pictures)) for row in rows]
+        found = [_read_row(row, folder, Path(pictures), finder) for row in rows]
         with session_factory(engine).begin() as session:
             present = _compare(session, rows, found, allow_similar)
             problems = tuple(problem for row in rows for problem in row.problems)
@@ -139,6 +152,7 @@ def import_portraits(
                 present=tuple(sorted(present)),
                 without_consent=tuple(one.slug for one in wanted if one.consent is None),
                 problems=problems,
+                warnings=tuple(warning for row in rows for warning in row.warnings),
             )
             if problems or dry_run:
                 return outcome
@@ -152,7 +166,8 @@ def _rows(path: Path, defaults: Mapping[str, str]) -> tuple[Path, list[_Row]]:
     for column in defaults:
         _known(column, "--set")
     if path.is_dir() and not (path / TABLE).exists():
-        files = sorted(one.name for one in path.iterdir() if one.suffix.lower() in SUFFIXES and one.name[0] != ".")
+        read = SUFFIXES + OTHER_SUFFIXES
+        files = sorted(one.name for one in path.iterdir() if one.suffix.lower() in read and one.name[0] != ".")
         if not files:
             raise InputError(f"{path}: there is no picture in this folder ({', '.join(SUFFIXES)}); name another one.")
         return path, [_Row(number, {**defaults, "file": name}) for number, name in enumerate(files, 1)]
@@ -209,11 +224,11 @@ def _known(column: str, where: str) -> None:
         )
 
 
-def _read_row(row: _Row, folder: Path, pictures: Path) -> "PortraitFacts | None":
+def _read_row(row: _Row, folder: Path, pictures: Path, finder: "FaceFinder") -> "PortraitFacts | None":
     """What a row says and its picture shows; None when it cannot be a portrait. The picture is left in `pictures`."""
     from catalog.portraits import PortraitFacts, check_facts
     from catalog.rights import languages, purposes, regions
-    from catalog.tables import AGE_BANDS, PRESENTATIONS
+    from catalog.tables import AGE_BANDS, PRESENTATIONS, STYLES
 
     def listed(check: Callable[[Sequence[str], str], list[str]], column: str) -> list[str]:
         where = f"row {row.number}"
@@ -228,8 +243,7 @@ def _read_row(row: _Row, folder: Path, pictures: Path) -> "PortraitFacts | None"
     presentation = row.read("presentation", _one_of(PRESENTATIONS), "neutral")
     age_band = row.read("age_band", _one_of(AGE_BANDS), "adult")
     face = row.read("face", _face, None)
-    if face is None and not row.cells.get("face"):
-        row.refuse("face", "is missing; say where the face is as LEFT TOP RIGHT BOTTOM, fractions of width and height")
+    style = row.read("style", _one_of(STYLES), "")
     if not row.cells.get("licence"):
         row.refuse("licence", "is missing; say under which terms the picture may be used")
     attributes: dict[str, Any] = {
@@ -248,8 +262,13 @@ def _read_row(row: _Row, folder: Path, pictures: Path) -> "PortraitFacts | None"
         listed(languages, "consent_languages"),
     )
     picture = _picture(row, folder, name)
-    if picture is None or row.problems:
+    if picture is None:
         return None
+    face, style, found = _face_of(row, picture, face, style, finder)
+    if face is None or row.problems:
+        return None
+    if found:
+        attributes.setdefault("found_face", found)
     png = io.BytesIO()
     picture.save(png, "PNG", compress_level=6)
     content = png.getvalue()
@@ -267,6 +286,7 @@ def _read_row(row: _Row, folder: Path, pictures: Path) -> "PortraitFacts | None"
         source=row.cells.get("source") or f"imported from {Path(name).name}",
         presentation=presentation,
         age_band=age_band,
+        style=style,
         attributes=attributes,
         consent=consent,
         licence_purposes=licence_purposes,
@@ -276,7 +296,7 @@ def _read_row(row: _Row, folder: Path, pictures: Path) -> "PortraitFacts | None"
         **{
             trait: row.cells.get(trait, "none" if trait in ("glasses", "head_covering") else "")
             for trait in TRAITS
-            if trait not in ("presentation", "age_band")
+            if trait not in ("presentation", "age_band", "style")
         },
     )
     try:
@@ -285,6 +305,46 @@ def _read_row(row: _Row, folder: Path, pictures: Path) -> "PortraitFacts | None"
         row.refuse("consent_subject" if "consent" in str(error) else "file", str(error).rstrip("."))
         return None
     return facts
+
+
+def _face_of(
+    row: _Row, picture: "Image", said: "Region | None", style: str, finder: "FaceFinder"
+) -> "tuple[Region | None, str, dict[str, Any]]":
+    """Face region, style and what was found of a picture; a problem of the row where there is no face to be animated.
+
+    A photograph's face is looked for even where somebody says where it is. What is drawn needs no detector where it is
+    said; without a style, flat colours tell a drawing.
+    """
+    import numpy as np
+
+    from models.faces import find_faces, is_drawn, portrait_face
+
+    if row.problems or (row.cells.get("face") and said is None):
+        return said, style, {}
+    pixels = np.asarray(picture)
+    if said is not None and (style == "illustrated" or (not style and is_drawn(pixels, said))):
+        return said, "illustrated", {}
+    faces = find_faces(finder, pixels)
+    try:
+        face = portrait_face(finder, pixels, faces, said, least=1 if style == "illustrated" else None)
+    except InputError as error:
+        if style == "illustrated":
+            row.refuse("face", "is missing; say where it is as LEFT TOP RIGHT BOTTOM, fractions of width and height")
+        elif not style and said is not None and not faces:
+            row.warn(
+                "style",
+                "no face of a photograph is where face= says: it counts as illustrated, so say style=photo if not",
+            )
+            return said, "illustrated", {}
+        else:
+            row.refuse("file", str(error).rstrip("."))
+        return None, style, {}
+    if style == "illustrated" or (not style and is_drawn(pixels, face.region)):
+        return said or face.region, "illustrated", {}
+    for warning in face.warnings:
+        row.warn("file", warning)
+    found = {"points": face.points, "yaw": face.yaw, "score": face.score, "detector": "mtcnn"}
+    return face.region, "photo", found
 
 
 def _consent(row: _Row, purposes: list[str], regions: list[str], languages: list[str]) -> "ConsentFacts | None":
@@ -335,17 +395,21 @@ def _picture(row: _Row, folder: Path, name: str) -> "Image | None":
                     "file", f"'{name}' has {opened.width} x {opened.height} pixels; make it smaller than 50 megapixels"
                 )
                 return None
-            if getattr(opened, "n_frames", 1) > 1:
+            # Phones keep a smaller copy or a depth map beside a photograph: it does not move for that.
+            if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
                 row.refuse("file", f"'{name}' moves; give a still picture")
                 return None
             upright = ImageOps.exif_transpose(opened)
             if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
                 clear = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-            picture = upright.convert("RGB")
+            picture = _in_srgb(upright, opened.info.get("icc_profile"))
     except FileNotFoundError:
         row.refuse("file", f"'{name}' does not exist in {folder}; check the name")
     except (UnidentifiedImageError, Image.DecompressionBombError):
+        if _is_heif(path):
+            row.refuse("file", f"'{name}' is a HEIC or AVIF picture, which is not read here; save it as JPEG or PNG")
+            return None
         row.refuse("file", f"'{name}' is not a picture ({', '.join(SUFFIXES)}); give another file")
     except (OSError, ValueError, SyntaxError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -360,6 +424,41 @@ def _picture(row: _Row, folder: Path, name: str) -> "Image | None":
         picture.info.clear()  # where and when a photograph was taken is nobody's business
         return picture
     return None
+
+
+def _in_srgb(picture: "Image", profile: bytes | None) -> "Image":
+    """A picture of any mode as RGB of 8 bits, in the colours of sRGB where it says which ones it has."""
+    import numpy as np
+    from PIL import Image, ImageCms
+
+    if picture.mode.startswith(("I", "F")):  # 16 bits of grey
+        levels = np.asarray(picture, np.float64)
+        scale = 257.0 if levels.max(initial=0) > 255 else 1.0
+        return Image.fromarray((levels / scale).clip(0, 255).round().astype(np.uint8)).convert("RGB")
+    if profile and picture.mode in ("RGB", "CMYK", "L"):
+        try:
+            there = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            found = ImageCms.profileToProfile(picture, there, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            found = None  # a profile that is damaged, or of another kind of picture
+        if found is not None:
+            return found
+    return picture.convert("RGB")
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in (
+        b"heic",
+        b"heix",
+        b"heif",
+        b"mif1",
+        b"msf1",
+        b"hevc",
+        b"avif",
+        b"avis",
+    )
 
 
 def _compare(

@@ -72,6 +72,11 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener = before
 
 
+def current() -> Listener:
+    """Whoever listens now."""
+    return _listener
+
+
 _parts: dict[str, dict[str, float]] = {}
 
 

@@ -1,6 +1,6 @@
 """Segments become clips: in one process per processor share or GPU, with the weights loaded once in each.
 
-A renderer process that is killed is replaced, and only the clip that it was working on is lost. Nothing is rendered
+A renderer process that dies, hangs or grows is replaced, and only the clip that it was working on is lost. Nothing is rendered
 that the artifact store holds already.
 """
 
@@ -10,11 +10,12 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import queue
+import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,11 +23,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from media.errors import InputError, RenderError
+from media.errors import InputError, LostArtifactError, RenderError
+from media.memory import is_out_of_memory
 from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
-from tasks import workspace
+from tasks import metrics, workspace
+from tasks.dispatch import give_way, standing
 from tasks.speeds import record_speed, seconds_per_unit
 
 if TYPE_CHECKING:
@@ -34,17 +37,20 @@ if TYPE_CHECKING:
 
 STAGE = "Render the clips"
 DEFAULT_CHECKPOINT = "starter"
-STALLED_SECONDS = 900.0
-"""A renderer that finishes no frame for so long hangs, and is killed."""
+PHOTO_CHECKPOINTS = ("echomimic", "echomimic-acc")
+"""Folders of the models directory in which checkpoints for photographs are looked for, the first one first."""
+PATIENCE = 10.0
+"""A renderer hangs when it finishes no frame for so many times as long as the whole segment should take, and a while more."""
 LAPTOP_SECONDS_PER_FRAME = 0.2
 STILL_SECONDS_PER_FRAME = 0.005
 STARTING_SECONDS = 10.0
 """Until a renderer's weights are in memory."""
+CPU = "cpu"
 _POLL_SECONDS = 0.2
 
 
 class RendererLostError(RenderError):
-    """A renderer process ended in the middle of a clip. The next attempt gets a new one."""
+    """A renderer process died, hung or ran out of memory in the middle of a clip. The next attempt gets a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,11 @@ def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | 
     return checkpoint_info(DEFAULT_CHECKPOINT if name == "auto" else name, models_dir)
 
 
+def is_made_for(info: "CheckpointInfo | still.StillInfo | draft.DraftInfo", style: str) -> bool:
+    """Whether an engine renders portraits of this style. Only `photo` is told apart: all others are drawn."""
+    return info.domain == "any" or (info.domain == "photo") == (style == "photo")
+
+
 def effective_settings(
     settings: RenderSettings, info: "CheckpointInfo | still.StillInfo | draft.DraftInfo"
 ) -> RenderSettings:
@@ -104,20 +115,43 @@ def find_clip(store: ArtifactStore, segment_key: str, *, just_made: bool = False
     try:
         record = json.loads(store.fetch(_record_key(segment_key)).read_text())
         clip = replace(Clip(**record), uri=store.uri(clip_key(segment_key)))
-    except (InputError, TypeError, ValueError):
+    except (LostArtifactError, TypeError, ValueError):
         return None  # a clip without its record is rendered again
     return clip if just_made else replace(clip, seconds_of_work=0.0)
 
 
+def find_clips(store: ArtifactStore, segment_keys: Iterable[str]) -> dict[str, Clip]:
+    """The clips that are in the store, by segment key; looked for side by side, since a store elsewhere takes its time."""
+    keys = list(segment_keys)
+    with ThreadPoolExecutor(1 if store.local else 16) as pool:
+        found = pool.map(lambda key: find_clip(store, key), keys)
+        return {key: clip for key, clip in zip(keys, found, strict=True) if clip is not None}
+
+
 def renderer_count(missing: int) -> int:
-    """How many renderers to start for so many clips: one per GPU, or one per processor (8 at most); 0: in this process.
+    """How many renderers to start for so many clips: one per device of `devices`; 0: in this process.
 
     PORTRAYAL_RENDERERS decides if it is set.
     """
     wished = workspace.settings().renderers
-    if wished is not None:
-        return min(wished, missing)
-    return min(missing, len(gpus()) or min(8, processors()))
+    return min(len(devices()) if wished is None else wished, missing)
+
+
+def devices() -> tuple[str, ...]:
+    """What to render on: PORTRAYAL_DEVICES, or all GPUs, or `cpu` once per processor (8 at most).
+
+    Raises:
+        InputError: PORTRAYAL_DEVICES names nothing.
+    """
+    wished = workspace.settings().devices
+    if wished is None:
+        return gpus() or (CPU,) * min(8, processors())
+    names = tuple(name.strip() for name in wished.split(","))
+    if not all(names):
+        raise InputError(
+            f"PORTRAYAL_DEVICES={wished!r}: a device has no name; give GPUs and `cpu`, such as 0,1 or cpu,cpu."
+        )
+    return names
 
 
 def gpus() -> tuple[str, ...]:
@@ -150,6 +184,7 @@ def render_clip(
 
     from media.audio import read_audio
     from media.video import write_video
+    from tasks.framed import framed
 
     store = ArtifactStore(store_url)
     segment = job.segment
@@ -162,13 +197,9 @@ def render_clip(
     portrait = np.asarray(Image.open(io.BytesIO(store.fetch(segment.portrait).read_bytes())).convert("RGB"))
     began, work_began = time.perf_counter(), time.process_time()
     key = segment.key
-    size = renderer.info.size
+    size, pictures = framed(renderer, portrait, samples, segment, job.frames, on_frame)
     with store.writing(clip_key(key)) as path:
-        write_video(
-            renderer.render(portrait, samples, segment.face, segment.settings, job.frames, on_frame),
-            path,
-            job.fps,
-        )
+        write_video(pictures, path, job.fps)
         passed = time.perf_counter() - began
         work = passed if getattr(renderer, "device", "cpu") != "cpu" else time.process_time() - work_began
         clip = Clip(
@@ -191,37 +222,44 @@ class Renderers:
 
     def __init__(self, count: int) -> None:
         """`count` 0: render in this process, one clip at a time."""
-        devices = gpus()
+        places = devices()
         threads = max(1, processors() // max(count, 1))
-        self._slots = [_Slot(devices[index % len(devices)] if devices else None, threads) for index in range(count)]
+        self._slots = [_Slot(places[index % len(places)], threads) for index in range(count)]
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._free.put(slot)
         self._here = threading.Lock()
 
     def render(self, job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Clip:
-        """Render a segment as soon as a renderer is free, into the artifact store.
+        """Render a segment as soon as a renderer is free and nothing more urgent goes on, into the artifact store.
 
         Args:
             on_frame: called now and then with the number of frames done.
 
         Raises:
-            RendererLostError: the renderer's process ended; try again.
+            RendererLostError: the renderer's process died, hung, or ran out of memory; try again.
             PortrayalError: the segment cannot be rendered.
         """
         settings = workspace.settings()
         report = on_frame or (lambda frames: None)
         where = (settings.artifacts_url, settings.models_dir)
-        if not self._slots:
-            with self._here:
-                clip, passed = render_clip(job, *where, report)
-        else:
-            slot = self._free.get()
-            try:
-                clip, passed = slot.render(job, *where, report)
-            finally:
-                self._free.put(slot)
+        shared = settings.home.resolve() / "priorities"
+        with standing(shared, settings.priority):
+            if not self._slots:
+                with self._here:
+                    give_way(shared, settings.priority)
+                    clip, passed = render_clip(job, *where, report)
+            else:
+                slot = self._free.get()
+                try:
+                    give_way(shared, settings.priority)
+                    clip, passed = slot.render(job, *where, report)
+                    slot.replace_if_above(settings.renderer_memory_mb)
+                finally:
+                    self._free.put(slot)
         report(job.frames)
+        on_gpu = bool(gpus()) and job.segment.checkpoint not in (still.NAME, draft.NAME)
+        metrics.rendered(clip.frames / clip.fps, clip.seconds_of_work, "gpu" if on_gpu else "cpu")
         record_speed(_speed_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, passed)
         record_speed(_work_name(job.segment.fingerprint, job.segment.settings.steps), clip.frames, clip.seconds_of_work)
         return clip
@@ -244,6 +282,12 @@ def seconds_per_frame(fingerprint: str, steps: int | None) -> float:
     """Seconds that one renderer takes for a frame, by what was measured here, or else by what a laptop takes."""
     default = STILL_SECONDS_PER_FRAME if fingerprint == still.FINGERPRINT else LAPTOP_SECONDS_PER_FRAME
     return seconds_per_unit(_speed_name(fingerprint, steps), default)
+
+
+def longest_silence(job: RenderJob) -> float:
+    """Seconds without a finished frame after which a segment's renderer hangs; more for longer segments."""
+    expected = job.frames * seconds_per_frame(job.segment.fingerprint, job.segment.settings.steps)
+    return workspace.settings().renderer_timeout + PATIENCE * expected
 
 
 def work_per_frame(fingerprint: str, steps: int | None) -> float:
@@ -311,22 +355,22 @@ def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Cli
 
 
 class _Slot:
-    """One renderer process at a time. Its process id and its progress are in memory that both sides see."""
+    """One renderer process at a time. Its process id, progress and memory are in memory that both sides see."""
 
-    def __init__(self, gpu: str | None, threads: int) -> None:
-        self._gpu = gpu
+    def __init__(self, device: str, threads: int) -> None:
+        self._device = device
         self._threads = threads
         self._context = multiprocessing.get_context("spawn")
         self._start()
 
     def _start(self) -> None:
-        self._shared: Any = self._context.RawArray("q", 2)
+        self._shared: Any = self._context.RawArray("q", 3)
         self._busy = False
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=self._context,
             initializer=_begin,
-            initargs=(self._shared, self._gpu, self._threads),
+            initargs=(self._shared, self._device, self._threads),
         )
 
     def render(
@@ -337,19 +381,39 @@ class _Slot:
         report: Callable[[int], None],
     ) -> tuple[Clip, float]:
         self._shared[1] = 0
+        hung: float | None = None
         try:
             self._busy = True
             future = self._pool.submit(_render_here, job, store_url, models_dir)
-            self._watch(future, report)
+            hung = self._watch(future, longest_silence(job), report)
             self._busy = False
             return future.result()
         except BrokenProcessPool:
-            self._pool.shutdown(wait=False)
-            self._start()
-            raise RendererLostError(f"{job.label}: the renderer's process was killed (out of memory?)") from None
+            self._replace("stalled" if hung else "lost")
+            why = f"finished no frame in {hung:.0f} s and was ended" if hung else "was killed (out of memory?)"
+            raise RendererLostError(f"{job.label}: the renderer's process {why}") from None
+        except RendererLostError:
+            self._replace("lost")
+            raise
 
-    def _watch(self, future: "Future[tuple[Clip, float]]", report: Callable[[int], None]) -> None:
+    def replace_if_above(self, megabytes: float | None) -> None:
+        """Start anew when the process holds more memory than that."""
+        if megabytes is not None and self._shared[2] > megabytes * 1e6:
+            metrics.add(metrics.RESTARTS, 1, reason="memory")
+            self._pool.shutdown(wait=True)
+            self._start()
+
+    def _replace(self, reason: str) -> None:
+        metrics.add(metrics.RESTARTS, 1, reason=reason)
+        self._pool.shutdown(wait=False)
+        self._start()
+
+    def _watch(
+        self, future: "Future[tuple[Clip, float]]", patience: float, report: Callable[[int], None]
+    ) -> float | None:
+        """Returns when the future is done; the seconds of silence after which the process was killed, or None."""
         seen, last = 0, time.monotonic()
+        hung: float | None = None
         while not future.done():
             try:
                 future.exception(timeout=_POLL_SECONDS)
@@ -358,8 +422,10 @@ class _Slot:
                 if frames != seen:
                     seen, last = frames, time.monotonic()
                     report(frames)
-                elif time.monotonic() - last > STALLED_SECONDS:
+                elif time.monotonic() - last > patience:
+                    hung = patience
                     self._kill()
+        return hung
 
     def _kill(self) -> None:
         if pid := self._shared[0]:
@@ -378,14 +444,13 @@ class _Slot:
 _progress: Any = None
 
 
-def _begin(shared: Any, gpu: str | None, threads: int) -> None:
+def _begin(shared: Any, device: str, threads: int) -> None:
     global _progress
     _progress = shared
     shared[0] = os.getpid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what happens then
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    os.environ["CUDA_VISIBLE_DEVICES"] = "" if device == CPU else device
     for library in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(library, str(threads))
 
@@ -401,7 +466,22 @@ def _render_here(job: RenderJob, store_url: str, models_dir: Path) -> tuple[Clip
     def on_frame(frames: int) -> None:
         _progress[1] = frames
 
-    return render_clip(job, store_url, models_dir, on_frame)
+    try:
+        return render_clip(job, store_url, models_dir, on_frame)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RendererLostError(f"{job.label}: the renderer ran out of memory") from None
+    finally:
+        _progress[2] = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds now; on systems without /proc, the most that it has held."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from media.dialogue import language_tag
 from media.errors import InputError
+from media.results import is_url
 from media.segment import RenderSettings
 
 ENGINE_KINDS = ("diarization", "transcription", "alignment", "translation", "synthesis", "render")
@@ -57,7 +58,9 @@ class ProductionRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field(title="Source", description="Path of a script or a recording", min_length=1)
-    out: str | None = Field(default=None, title="Result folder", description="Folder for the videos")
+    out: str | None = Field(
+        default=None, title="Result folder", description="Folder for the videos, or s3://bucket/folder"
+    )
     name: str | None = Field(
         default=None,
         title="Name",
@@ -225,7 +228,7 @@ def names_recording(voice: str) -> bool:
 
 
 def _whole(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return path if is_url(path) else str(Path(path).expanduser().absolute())
 
 
 def checked_request(**options: Any) -> ProductionRequest:
@@ -240,3 +243,15 @@ def checked_request(**options: Any) -> ProductionRequest:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option}: {first['msg'].removeprefix('Value error, ')}.") from None
+
+
+def check_counts(exactly: int | None, at_least: int | None, at_most: int | None) -> None:
+    """Refuse numbers of speakers that contradict one another, whichever engine would be given them.
+
+    Raises:
+        InputError: as said.
+    """
+    if exactly is not None and (at_least is not None or at_most is not None):
+        raise InputError("--speakers says how many there are; leave out --min-speakers and --max-speakers.")
+    if at_least is not None and at_most is not None and at_least > at_most:
+        raise InputError(f"--min-speakers {at_least} is more than --max-speakers {at_most}; correct one of them.")

@@ -9,6 +9,7 @@ from media.segment import RenderSettings, Segment
 from media.store import ArtifactStore
 from tasks import workspace
 from tasks.casting import CastSpeaker
+from tasks.domains import require_domain
 from tasks.performance import RENDER_RATE, Performance
 from tasks.rendering import RenderJob, effective_settings, engine_info
 from tasks.request import ProductionRequest
@@ -50,9 +51,12 @@ def plan_segments(
 
     Raises:
         MissingEngineError, InputError: the rendering engine that is asked for is not there.
+        MissingEngineError, InputError: the engine is not made for a portrait of the cast.
         InputError: a draft is asked for of a portrait that cannot be drawn.
     """
     info = engine_info(request.engine("render"), workspace.settings().models_dir)
+    for person in cast:
+        require_domain(info, person.portrait, person.style, request.engine("render"), workspace.settings().models_dir)
     if request.draft:
         _require_presenters(cast)
     by_name = {one.speaker: one for one in cast}

@@ -2,15 +2,12 @@
 
 import glob
 import hashlib
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from media.atomic import cannot_write
+from media import results
 from media.dialogue import Dialogue, Glossary, Script, language_tag, speaker_key, tidy
 from media.errors import InputError, MissingEngineError, PortrayalError
 from media.glossary import read_glossary
@@ -20,16 +17,13 @@ from media.scripts import SCRIPT_SUFFIXES, read_script
 from media.textfile import read_text
 from media.xliff import read_xliff
 from tasks import workspace
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, check_counts
 from tasks.voices import check_speech
 
 STAGE = "Read the source"
 
 TRANSLATION_SUFFIX = ".xlf"
 """`talk.de.xlf` beside `talk.txt` holds its German translation."""
-
-LEAST_FREE_BYTES = 8 << 20
-"""Below this much room in the result folder, no work is begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +94,10 @@ def read_source(request: ProductionRequest) -> Source:
             engine lacks a language.
         RightsError: a portrait that is asked for may not be used.
         MissingEngineError: an engine that is asked for is not there.
+        StorageError: the artifact store or the result folder does not answer, or its disk is full.
     """
+    from tasks.domains import settled
+
     path = Path(request.source)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name one script or recording in it.")
@@ -111,8 +108,10 @@ def read_source(request: ProductionRequest) -> Source:
     check_speech(request, source)
     check_languages(request, source)
     if request.out is not None:
-        check_out(Path(request.out))
+        workspace.store().check()
+        results.check(request.out)
     check_cast(request, source)
+    settled(request, source)
     return source
 
 
@@ -143,44 +142,14 @@ def production_id(name: str, path: Path, sha256: str) -> str:
     return hashed
 
 
-def check_out(out: Path) -> None:
-    """Make sure that files can be written to a folder, and leave nothing behind: not even the folder, if it is new.
-
-    Raises:
-        InputError: it cannot be made or written to, or its disk is full.
-    """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    probe = out / f".portrayal-{uuid.uuid4().hex[:12]}.part"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(os.urandom(1 << 16))
-        free = shutil.disk_usage(out).free
-        if free < LEAST_FREE_BYTES:
-            raise InputError(
-                f"{out}: only {free / (1 << 20):.1f} MB are free there; free some space or choose another folder."
-            )
-    except OSError as error:
-        raise cannot_write(out / "production.json", error) from None
-    finally:
-        try:
-            probe.unlink(missing_ok=True)
-            for folder in made:
-                folder.rmdir()
-        except OSError:
-            pass  # never made, or somebody else uses it already
-
-
 def check_cast(request: ProductionRequest, source: Source) -> None:
     """Refuse a cast that names nobody of the script, a portrait that may not be used, or one portrait for two speakers.
 
     Raises:
         InputError, RightsError: as said.
     """
-    wishes = dict(request.cast)
-    if source.script is not None:
-        wishes = {name: hint.portrait for name, hint in source.script.speakers.items() if hint.portrait}
-        wishes |= named_cast(request, source.script.source.speakers)
-    if not wishes:
+    wished = wishes(request, source)
+    if not wished:
         return
     from catalog.portraits import find_portrait
     from catalog.rights import Use, require_rights
@@ -189,7 +158,7 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
     use = Use(request.purpose, request.region, source.languages)
     owners: dict[str, str] = {}
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        for speaker, slug in wishes.items():
+        for speaker, slug in wished.items():
             if slug in owners:
                 raise InputError(
                     f"--cast: {owners[slug]} and {speaker} would both be '{slug}'; give each their own portrait."
@@ -199,6 +168,18 @@ def check_cast(request: ProductionRequest, source: Source) -> None:
                 require_rights(session, find_portrait(session, slug), use=use)
             except PortrayalError as error:
                 raise type(error)(f"{speaker}: {error}") from None
+
+
+def wishes(request: ProductionRequest, source: Source) -> dict[str, str]:
+    """Portrait (slug) by speaker, as far as the script or the request name one.
+
+    Raises:
+        InputError: a speaker is nobody of the script.
+    """
+    if source.script is None:
+        return dict(request.cast)
+    wished = {name: hint.portrait for name, hint in source.script.speakers.items() if hint.portrait}
+    return wished | named_cast(request, source.script.source.speakers)
 
 
 def named_cast(request: ProductionRequest, speakers: Iterable[str]) -> dict[str, str]:
@@ -328,6 +309,24 @@ def script_languages(path: Path) -> tuple[str, ...]:
     return tuple(tag for tag, dialogue in dialogues.items() if all(turn.text for turn in dialogue.turns))
 
 
+def written_languages(path: Path, kind: str) -> tuple[str, ...]:
+    """The languages in which people have written down completely what is said in a source: a recording's lie beside it.
+
+    Whether a recording's turns are still those that were translated is seen when it is produced.
+
+    Raises:
+        InputError: it, or what lies beside it, cannot be read.
+    """
+    if kind == "script":
+        return script_languages(path)
+    found = []
+    for tag, file in translations_beside(path).items():
+        spoken, _, units = read_xliff(read_text(file), str(file))
+        if base_language(tag) != base_language(spoken) and units and all(unit.target for unit in units):
+            found.append(tag)
+    return tuple(found)
+
+
 def require_translations(request: ProductionRequest, path: str, script: Script, languages: Iterable[str]) -> Script:
     """A script in which every language has a dialogue; turns that an engine is to translate are without text in it.
 
@@ -431,7 +430,8 @@ def _read_recording(path: Path, request: ProductionRequest) -> Source:
     from media.rttm import read_rttm
     from media.transcripts import find_transcript, read_transcript
 
-    _check_counts(request)
+    count = request.speakers
+    check_counts(count.exactly, count.at_least, count.at_most)
     info = require_usable(path)
     for option, value in (
         ("--transcript", request.transcript),
@@ -511,16 +511,6 @@ def _require_words(path: Path, request: ProductionRequest, transcript: str | Non
                 f"--lang {tag}: '{spoken}' is spoken in {path}, and no engine is here that translates it; "
                 f"add --engine translation=NAME, or `portrayal localize export {path} --lang {tag} ...`."
             )
-
-
-def _check_counts(request: ProductionRequest) -> None:
-    count = request.speakers
-    if count.exactly is not None and (count.at_least is not None or count.at_most is not None):
-        raise InputError("--speakers says how many there are; leave out --min-speakers and --max-speakers.")
-    if count.at_least is not None and count.at_most is not None and count.at_least > count.at_most:
-        raise InputError(
-            f"--min-speakers {count.at_least} is more than --max-speakers {count.at_most}; correct one of them."
-        )
 
 
 def _sha256(path: Path) -> str:

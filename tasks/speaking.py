@@ -227,9 +227,10 @@ def _stretched(store: ArtifactStore, spoken: SpokenTurn, samples: int) -> Spoken
 
 
 def _known(store: ArtifactStore, record: str) -> SpokenTurn | None:
-    if not store.has(record):
+    found = store.find(record)
+    if found is None:
         return None
-    known = SpokenTurn(**json.loads(store.fetch(record).read_text()))
+    known = SpokenTurn(**json.loads(found.read_text()))
     return known if store.has(known.sound) and store.has(known.audio) else None
 
 

@@ -191,4 +191,5 @@ def _key(engine: "Translator", source: Source, text: str, spoken: str, tag: str)
 
 
 def _kept(store: ArtifactStore, key: str) -> str | None:
-    return str(json.loads(store.fetch(key).read_text(encoding="utf-8"))["text"]) if store.has(key) else None
+    found = store.find(key)
+    return None if found is None else str(json.loads(found.read_text(encoding="utf-8"))["text"])

@@ -22,7 +22,7 @@ def settings() -> Settings:
 
 def store() -> ArtifactStore:
     """The artifact store of `settings()`."""
-    return _store(settings().artifacts_url)
+    return _store(settings().artifacts_url, settings().home.resolve())
 
 
 def scratch() -> Path:
@@ -52,7 +52,7 @@ def catalog() -> "Engine":
 
 
 @lru_cache(maxsize=8)
-def _store(url: str) -> ArtifactStore:
+def _store(url: str, home: Path) -> ArtifactStore:  # what is kept of a store that is elsewhere is in the home
     return ArtifactStore(url)
 
 

@@ -1,13 +1,27 @@
-"""Videos of people who talk, made here (drawn presenters, and a photograph that is moved about); a server to translate."""
+"""Videos of people who talk (drawn presenters, and a photograph that is moved about), and servers: translation, PostgreSQL,
+metrics, and one that speaks S3, behind a network that fails on demand."""
 
+import getpass
 import json
+import logging
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 
 Film = Callable[..., Any]
@@ -111,6 +125,70 @@ def _write_faces(path: Path, poses: np.ndarray, fps: float) -> None:
     write_sidecar(sidecar(path), (np.arange(len(poses)) + 0.5) / fps, np.array(boxes), np.array(points))
 
 
+class Collector:
+    """A receiver of OTLP over HTTP, which keeps the last value of every metric by its name and attributes.
+
+    A histogram's value is the number of things that it counted; the first values are kept, too.
+    """
+
+    def __init__(self) -> None:
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+        self.values: dict[tuple[str, str], float] = {}
+        self.first: dict[tuple[str, str], float] = {}
+        self.units: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
+        self.resource: dict[str, str] = {}
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                assert self.path == "/v1/metrics" and self.headers["Content-Type"] == "application/x-protobuf"
+                collector.take(ExportMetricsServiceRequest.FromString(body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def take(self, request: Any) -> None:
+        for resource in request.resource_metrics:
+            self.resource = {one.key: one.value.string_value for one in resource.resource.attributes}
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                self.units[metric.name] = metric.unit
+                self.kinds[metric.name] = metric.WhichOneof("data")
+                for point in getattr(metric, self.kinds[metric.name]).data_points:
+                    said = ",".join(sorted(one.value.string_value for one in point.attributes))
+                    if self.kinds[metric.name] == "histogram":
+                        value = float(point.count)
+                    else:
+                        value = float(getattr(point, str(point.WhichOneof("value"))))
+                    self.first.setdefault((metric.name, said), value)
+                    self.values[metric.name, said] = value
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """What this process measures is sent here."""
+    from tasks import metrics
+
+    made = Collector()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
+    yield made
+    metrics.close()
+    made.stop()
+
+
 class TranslationServer:
     """An OpenAI-compatible chat server: each text comes back in angle brackets, after `fault` has had its way with it all.
 
@@ -168,3 +246,166 @@ def translation_server() -> Iterator[TranslationServer]:
     made = TranslationServer()
     yield made
     made.stop()
+
+
+class FaultyNetwork:
+    """A TCP proxy in front of a server; what passes through it can be dropped, cut, delayed or changed.
+
+    `requests` and `answers` get each piece that passes, with the number of its connection, from 0, and return what goes on
+    instead; None drops the connection. They may take their time.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.connections = 0
+        self.passed: list[bytes] = []
+        """First lines of all requests."""
+        self.heal()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def heal(self) -> None:
+        self.requests: Callable[[bytes, int], bytes | None] = lambda piece, number: piece
+        self.answers: Callable[[bytes, int], bytes | None] = lambda piece, number: piece
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            number, self.connections = self.connections, self.connections + 1
+            server = socket.create_connection(("127.0.0.1", self._upstream))
+            for source, target, is_answer in ((client, server, False), (server, client, True)):
+                arguments = (source, target, number, is_answer)
+                threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, number: int, is_answer: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(1 << 16):
+                if not is_answer and piece.split(b" ", 1)[0] in (b"GET", b"PUT", b"HEAD", b"POST", b"DELETE"):
+                    self.passed.append(piece.split(b"\r\n", 1)[0])
+                changed = (self.answers if is_answer else self.requests)(piece, number)
+                if changed is None:
+                    break
+                target.sendall(changed)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """The port of a server on this machine that speaks S3, and asks nobody who they are."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture
+def s3_network(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
+    """The way to that server; the environment leads there."""
+    network = FaultyNetwork(s3_port)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    facts = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (facts | {"AWS_ENDPOINT_URL": network.url}).items():
+        monkeypatch.setenv(name, value)
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def bucket(s3_port: int, s3_network: FaultyNetwork) -> Iterator[Any]:
+    """A new bucket (as boto3 knows it), reached without the faulty network."""
+    import boto3
+
+    made = boto3.resource("s3", endpoint_url=f"http://127.0.0.1:{s3_port}").Bucket(f"bucket-{uuid.uuid4().hex[:12]}")
+    made.create()
+    yield made
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """URL of a running server, without a database's name at its end."""
+    binaries = _binaries()
+    # PostgreSQL refuses to run as root.
+    user = next((one for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody")), None)
+    if binaries is None or (os.geteuid() == 0 and user is None):
+        reason = "no PostgreSQL server to test with: install initdb and postgres (`apt install postgresql`)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="portrayal-postgresql-"))
+    options: dict[str, Any] = {"cwd": folder}
+    owner = getpass.getuser()
+    if os.geteuid() == 0 and user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        owner = user.pw_name
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, log = folder / "data", folder / "log"
+    # Sorted as in English where the server can, so that what should not depend on its language is seen not to.
+    initdb: list[str | Path] = [binaries / "initdb", "-D", data, "-U", owner, "-A", "trust", "-E", "UTF8", "--no-sync"]
+    server = None
+    try:
+        icu = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
+        if subprocess.run([*initdb, *icu], check=False, capture_output=True, **options).returncode != 0:
+            subprocess.run([*initdb, "--no-locale"], check=True, capture_output=True, **options)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": folder,
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "32MB",
+        }
+        arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [binaries / "postgres", "-D", data, *arguments], stdout=output, stderr=output, **options
+            )
+        url = f"postgresql://{owner}@127.0.0.1:{port}"
+        _wait_for(f"{url}/postgres", server, log)
+        yield url
+    finally:
+        if server is not None:
+            server.send_signal(signal.SIGQUIT)  # at once: nothing in it is needed any more
+            server.wait(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path | None:
+    """The folder with `initdb` and `postgres`: on the path, or where distributions put it."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((one for one in folders if (one / "initdb").exists() and (one / "postgres").exists()), None)
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(600):
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.1)
+    pytest.fail(f"the PostgreSQL server did not start:\n{log.read_text()}")

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 class Conditioning:
     """What a clip is generated from. Keys of the dictionaries are names of transformer blocks.
 
-    `cache` holds keys and values that do not change between denoising steps; None (training) recomputes them.
+    `cache` holds keys and values that do not change between denoising steps, and `kept` those that do not change with the
+    clip either; None (training) recomputes them.
     """
 
     reference: dict[str, Tensor] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Conditioning:
     speed: dict[str, Tensor] = field(default_factory=dict)
     """Output of the speed layers: (B, F, C)."""
     cache: dict[str, tuple[Tensor, Tensor]] | None = None
+    kept: dict[str, tuple[Tensor, Tensor]] | None = None
 
 
 def transformer_blocks(unet: nn.Module) -> Iterator[tuple[str, BasicTransformerBlock]]:
@@ -62,13 +64,15 @@ def _attend(attn: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tenso
     return attn.to_out[1](attn.to_out[0](out.transpose(1, 2).flatten(2)))
 
 
-def _cached(conditioning: Conditioning, name: str, attn: Attention, source: Tensor) -> tuple[Tensor, Tensor]:
-    """Key and value projections of a source that is the same at every denoising step."""
-    if conditioning.cache is None:
+def _cached(
+    cache: dict[str, tuple[Tensor, Tensor]] | None, name: str, attn: Attention, source: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Key and value projections of a source, kept in the cache where there is one."""
+    if cache is None:
         return attn.to_k(source), attn.to_v(source)
-    if name not in conditioning.cache:
-        conditioning.cache[name] = attn.to_k(source), attn.to_v(source)
-    return conditioning.cache[name]
+    if name not in cache:
+        cache[name] = attn.to_k(source), attn.to_v(source)
+    return cache[name]
 
 
 class ReferenceWriter:
@@ -93,7 +97,7 @@ class ReferenceAttention:
         key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
         reference = self.conditioning.reference.get(self.name)
         if reference is not None:
-            ref_key, ref_value = _cached(self.conditioning, self.name, attn, reference)
+            ref_key, ref_value = _cached(self.conditioning.kept, self.name, attn, reference)
             frames = hidden_states.shape[0] // reference.shape[0]
             key = torch.cat([key, ref_key.repeat_interleave(frames, 0)], dim=1)
             value = torch.cat([value, ref_value.repeat_interleave(frames, 0)], dim=1)
@@ -108,7 +112,7 @@ class AudioAttention:
         self.conditioning = Conditioning()
 
     def __call__(self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_: object) -> Tensor:
-        key, value = _cached(self.conditioning, self.name, attn, encoder_hidden_states)
+        key, value = _cached(self.conditioning.cache, self.name, attn, encoder_hidden_states)
         return self.scale * _attend(attn, attn.to_q(hidden_states), key, value)
 
 
@@ -132,6 +136,16 @@ class MotionAttention:
             past = past + self.pos_embed.pe[:, frames : frames + count]
             source = torch.cat([hidden_states, past.to(hidden_states)], dim=1)
         return _attend(attn, attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source))
+
+
+class FramesAttention:
+    """Plain self-attention over time: the second one of a temporal module where there are no speed layers."""
+
+    def __init__(self) -> None:
+        self.conditioning = Conditioning()
+
+    def __call__(self, attn: Attention, hidden_states: Tensor, **_: object) -> Tensor:
+        return _attend(attn, attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states))
 
 
 class SpeedAttention:

@@ -7,6 +7,7 @@ differ from frame to frame, and the motion modules can be left out (single image
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
+from typing import Any
 
 import torch
 from diffusers import ModelMixin, UNetMotionModel  # noqa: F401  (`DiffusionPipeline` looks for ModelMixin here)
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from models.emo.attention import (
     AudioAttention,
     Conditioning,
+    FramesAttention,
     MotionAttention,
     ReferenceAttention,
     SpeedAttention,
@@ -52,7 +54,7 @@ class EMOBackbone(UNetMotionModel):
                 norm = PerFrameGroupNorm(module.norm.num_groups, module.norm.num_channels, module.norm.eps)
                 norm.weight, norm.bias = module.norm.weight, module.norm.bias
                 module.norm = norm
-        self._processors = []
+        self._attentions: list[Any] = []
         for name, block in transformer_blocks(self):
             self._install(block.attn1, ReferenceAttention(name))
             self._install(block.attn2, AudioAttention(name))
@@ -62,12 +64,26 @@ class EMOBackbone(UNetMotionModel):
 
     def _install(self, attn: nn.Module, processor: object) -> None:
         attn.set_processor(processor)
-        self._processors.append(processor)
+        if not any(attn is known for known in self._attentions):
+            self._attentions.append(attn)
+
+    def follow(self, audio_scale: float, speed: bool) -> None:
+        """Say what a checkpoint was trained with.
+
+        Args:
+            audio_scale: what the audio attention's output is multiplied by.
+            speed: whether the second attention over time looks at speed features, as EMO's does, or at the frames again, as in
+                AnimateDiff.
+        """
+        for name, block in transformer_blocks(self):
+            self._install(block.attn2, AudioAttention(name, audio_scale))
+        for name, block in motion_blocks(self):
+            self._install(block.attn2, SpeedAttention(name) if speed else FramesAttention())
 
     def attend_to(self, conditioning: Conditioning) -> None:
         """Make every following call look at `conditioning`."""
-        for processor in self._processors:
-            processor.conditioning = conditioning
+        for attn in self._attentions:
+            attn.processor.conditioning = conditioning
 
     @contextmanager
     def as_image_model(self) -> Iterator[None]:
@@ -95,7 +111,7 @@ class EMOBackbone(UNetMotionModel):
             sample: (B, C, F, H, W) noisy latents.
             timestep: (B,) integers.
             audio_tokens: (B * F, L, D).
-            face: (B, C0, H, W), output of the face locator.
+            face: (B, C0, H, W) or one for all, output of the face locator.
             frame_embedding: (B * F, E), added to the time embedding.
 
         Returns:

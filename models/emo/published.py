@@ -13,13 +13,14 @@ from torch import Tensor
 from media.errors import InputError
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, key: str | None = None) -> dict[str, Tensor]:
     """The tensors in a file, by key, on the CPU; a pickle's are mapped from the disk rather than read at once.
 
     No code in a pickle is run.
 
     Args:
         path: `.safetensors`, or a pickle that `torch.save` wrote, under any other name.
+        key: under which a pickle that holds more than weights has them.
 
     Raises:
         InputError: there is no such file, it is damaged or another kind of file, it holds code, or it holds anything
@@ -36,6 +37,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, BadZipFile) as error:
         raise InputError(f"{path}: the file is damaged or is not a file of weights; download it again.") from error
+    if key is not None and isinstance(weights, dict) and key in weights:
+        weights = weights[key]
     if (
         not isinstance(weights, dict)
         or not weights

@@ -26,6 +26,8 @@ class CheckpointInfo:
     """Side of the square picture, pixels."""
     steps: int
     sample_rate: int = 16_000
+    domain: str = "illustrated"
+    """Style of the portraits that it was trained on: `illustrated` or `photo`."""
 
 
 def checkpoint_folder(checkpoint: str, models_dir: Path | None = None) -> Path:
@@ -56,7 +58,15 @@ def checkpoint_info(checkpoint: str, models_dir: Path | None = None) -> Checkpoi
     """
     folder = checkpoint_folder(checkpoint, models_dir)
     index = json.loads((folder / "model_index.json").read_text())
-    return CheckpointInfo(folder.name, folder, _fingerprint(folder), index["fps"], index["image_size"], index["steps"])
+    return CheckpointInfo(
+        folder.name,
+        folder,
+        _fingerprint(folder),
+        index["fps"],
+        index["image_size"],
+        index["steps"],
+        domain=index.get("domain", "illustrated"),
+    )
 
 
 def _fingerprint(folder: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from media.audio import read_audio
 from media.rttm import read_rttm
 from models.speech.annotated import Recording
-from models.speech.error_rate import diarization_error_rate
+from models.speech.error_rate import DiarizationErrors, diarization_errors
 from models.speech.protocols import Diarizer, SpeakerTurn
 
 COLLAR = 0.25
@@ -28,6 +28,9 @@ class Score:
     """Diarization error rate, everything scored, overlapping speech too; 0 is perfect."""
     error_rate_with_collar: float
     """The same with `COLLAR`."""
+    errors: DiarizationErrors
+    """What `error_rate` is made of."""
+    errors_with_collar: DiarizationErrors
     times_real_time: float
     """Seconds of recording for each second of processor time, all cores together."""
 
@@ -61,13 +64,16 @@ def benchmark(
         began = time.process_time()
         found = diarizer.diarize(samples, _RATE, speakers=speakers if told else None)
         spent = time.process_time() - began
+        errors, with_collar = (diarization_errors(truth, found.turns, collar) for collar in (0.0, COLLAR))
         yield Score(
             recording=recording.sound.name,
             seconds=len(samples) / _RATE,
             speakers=speakers,
             speakers_found=len({turn.speaker for turn in found.turns}),
-            error_rate=diarization_error_rate(truth, found.turns),
-            error_rate_with_collar=diarization_error_rate(truth, found.turns, collar=COLLAR),
+            error_rate=errors.rate,
+            error_rate_with_collar=with_collar.rate,
+            errors=errors,
+            errors_with_collar=with_collar,
             times_real_time=len(samples) / _RATE / max(spent, 1e-6),
         )
         progress(done / len(recordings))

@@ -30,6 +30,8 @@ _PURE = 0.9
 _CLUSTERED = 3000
 """Windows that are clustered at most (20 minutes of speech); the rest is assigned to the clusters found."""
 
+_BLOCK = 4096
+
 _FRAME = 0.1
 _SHARPNESS = 10.0
 _SWITCH = 1.5
@@ -72,9 +74,9 @@ class DvectorDiarizer:
         if not regions:
             return Diarization((), (), {}, "No speech was found.")
         coarse = [window for region in regions for window in _windows(region, _WINDOW, _STEP)]
-        vectors = voice_embedding.embed(heard, coarse, lambda share: report(0.3 + 0.3 * share))
+        vectors = voice_embedding.embed(heard, coarse, lambda share: report(0.3 + 0.3 * share), kind=np.float16)
         fine = [window for region in regions for window in _windows(region, _FINE_WINDOW, _FINE_STEP)]
-        fine_vectors = voice_embedding.embed(heard, fine, lambda share: report(0.6 + 0.4 * share))
+        fine_vectors = voice_embedding.embed(heard, fine, lambda share: report(0.6 + 0.4 * share), kind=np.float16)
         recording = _Recording(regions, np.array(coarse), vectors, np.array(fine), fine_vectors)
         voices, note = _voices(recording, least, most)
         turns, labels = _turns(regions, *_decoded(recording, voices))
@@ -89,10 +91,10 @@ class _Recording:
     regions: Sequence[tuple[float, float]]
     coarse: NDArray[np.float64]
     """Windows (start, end) for clustering, shape (windows, 2)."""
-    coarse_vectors: NDArray[np.float32]
+    coarse_vectors: NDArray[np.float16]
     """Their voice embeddings, shape (windows, 256)."""
     fine: NDArray[np.float64]
-    fine_vectors: NDArray[np.float32]
+    fine_vectors: NDArray[np.float16]
 
     @property
     def seconds(self) -> float:
@@ -127,7 +129,8 @@ def _voices(recording: _Recording, least: int, most: int) -> tuple[NDArray[np.fl
 
     length = recording.coarse[:, 1] - recording.coarse[:, 0]
     vectors = recording.coarse_vectors[length >= min(_CLEAR_REGION, length.max())]
-    vectors = vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), _CLUSTERED)).round().astype(int)]
+    chosen = np.linspace(0, len(vectors) - 1, min(len(vectors), _CLUSTERED)).round().astype(int)
+    vectors = vectors[chosen].astype(np.float32)
     together = _unit(vectors.mean(axis=0, keepdims=True))
     if most == 1:
         return together, _note(1, True, 1.0)
@@ -164,7 +167,9 @@ def _purified(recording: _Recording, centroids: NDArray[np.float32]) -> NDArray[
         pure = [clear & (share[:, voice] >= _PURE) for voice in range(len(centroids))]
         if min(int(windows.sum()) for windows in pure) < 2:
             return None
-        centroids = np.array([_unit(recording.coarse_vectors[windows].mean(axis=0)) for windows in pure])
+        centroids = np.array(
+            [_unit(recording.coarse_vectors[windows].mean(axis=0, dtype=np.float32)) for windows in pure]
+        )
     return centroids
 
 
@@ -194,7 +199,7 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _decoded(recording: _Recording, centroids: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The likeliest speaker of each 0.1 s of speech: (start, end) pairs, shape (frames, 2); speakers, (frames,)."""
-    alike = recording.fine_vectors @ centroids.T
+    alike = _alike(recording.fine_vectors, centroids)
     middles = recording.fine.mean(axis=1)
     frames: list[NDArray[np.float64]] = []
     scores: list[NDArray[np.float64]] = []
@@ -205,6 +210,14 @@ def _decoded(recording: _Recording, centroids: NDArray[np.float32]) -> tuple[NDA
         scores.append(np.stack([np.interp(moments, middles[here], column[here]) for column in alike.T], axis=1))
         frames.append(np.stack([edges[:-1], edges[1:]], axis=1))
     return np.concatenate(frames), _viterbi(np.concatenate(scores) * _SHARPNESS, _SWITCH)
+
+
+def _alike(vectors: NDArray[np.float16], centroids: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosines, shape (vectors, centroids); block by block, since a product needs more digits than they are kept in."""
+    alike = np.empty((len(vectors), len(centroids)), np.float32)
+    for first in range(0, len(vectors), _BLOCK):
+        alike[first : first + _BLOCK] = vectors[first : first + _BLOCK].astype(np.float32) @ centroids.T
+    return alike
 
 
 def _viterbi(scores: NDArray[np.float64], switch: float) -> NDArray[np.int64]:

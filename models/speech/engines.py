@@ -10,7 +10,7 @@ from media.languages import base_language, closest
 from media.settings import Settings
 from models.speech.languages import WHISPER
 from models.speech.protocols import Aligner, Diarizer, Synthesizer, Transcriber, Translator
-from models.speech.weights import COMMUNITY, opus_folders, pyannote_folder, transformers_folder, whisper_file
+from models.speech.weights import COMMUNITY, opus_folders, pyannote_folder, transformers_folder, whisper_weights
 
 _Engine = TypeVar("_Engine")
 
@@ -53,7 +53,8 @@ def diarizer(name: str = "auto", settings: Settings | None = None) -> Diarizer:
 def transcriber(name: str = "auto", settings: Settings | None = None) -> Transcriber | None:
     """`auto`: whisper where its weights are, else None: no embedded engine is good enough for captions.
 
-    `whisper:small` or `whisper:FILE` names a size or a checkpoint; `pocketsphinx` gives an English draft.
+    `whisper:small`, `whisper:openai/whisper-small` or `whisper:PATH` names a size, a repository on the hub or a checkpoint,
+    which is fetched where it is not here; `pocketsphinx` gives an English draft.
 
     Raises:
         InputError: there is no such engine.
@@ -65,7 +66,7 @@ def transcriber(name: str = "auto", settings: Settings | None = None) -> Transcr
     settings = settings or Settings()
     name, model = _split(name)
     if name == "auto":
-        if not (_installed("whisper") and whisper_file(None, settings)):
+        if not (_installed("whisper") and whisper_weights(None, settings)):
             return None
         name = "whisper"
     engines: dict[str, Callable[[], Transcriber]] = {
@@ -88,7 +89,7 @@ def aligner(name: str = "auto", language: str = "en", settings: Settings | None 
     settings = settings or Settings()
     name, model = _split(name)
     if name == "auto":
-        if _installed("whisper") and whisper_file(None, settings) and closest(language, WHISPER):
+        if _installed("whisper") and whisper_weights(None, settings) and closest(language, WHISPER):
             name = "whisper"
         else:
             name = "pocketsphinx" if base_language(language) == "en" and _installed("pocketsphinx") else "proportional"
@@ -162,19 +163,22 @@ def translator(
 
 def available(settings: Settings | None = None) -> list[EngineStatus]:
     """Every engine, and what is missing; looks at folders only."""
-    from models.speech import pyannote, whisper
+    from models.speech import pyannote
     from models.speech.translation import chat, madlad, marian
+    from models.speech.whisper_weights import how_to_get as how_to_get_whisper
 
     settings = settings or Settings()
-    folder, checkpoint = pyannote_folder(COMMUNITY, settings), whisper_file(None, settings)
-    get_whisper = "" if checkpoint else whisper.how_to_get(settings)
+    folder, checkpoint = pyannote_folder(COMMUNITY, settings), whisper_weights(None, settings)
+    get_whisper = f"ask for it by name (--engine transcription=whisper:small); or {how_to_get_whisper(settings)}"
     if folder:
         pyannote_status = (True, f"weights in {folder}", "")
     elif settings.hf_token:
         pyannote_status = (True, "weights are downloaded at first use, with PORTRAYAL_HF_TOKEN", "")
     else:
         pyannote_status = (False, "weights are missing", pyannote.how_to_get(COMMUNITY, settings))
-    whisper_detail = f"weights in {checkpoint}" if checkpoint else "weights are missing"
+    whisper_detail = (
+        f"weights in {checkpoint}" if checkpoint else "weights are missing; fetched from the hub once asked for"
+    )
     opus, large = opus_folders(settings), transformers_folder(madlad.DEFAULT, "madlad", settings)
     server = bool(settings.translation_url and settings.translation_model)
     return [

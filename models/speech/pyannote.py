@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from media.errors import MissingEngineError
+from media.long_sound import LongSound
 from media.settings import Settings
 from models.speech import vad
 from models.speech.protocols import Diarization, Progress, Sound, SpeakerTurn
@@ -77,7 +78,9 @@ class PyannoteDiarizer:
         pipeline = _pipeline(self._source, self._token)
         import torch
 
-        whole = np.ascontiguousarray(samples, np.float32)
+        # pyannote.audio takes the whole waveform, and looks at it window by window: long sound stays on disk meanwhile.
+        long = samples if isinstance(samples, LongSound) else None
+        whole = long.mapped() if long else np.ascontiguousarray(samples, np.float32)
         waveform = torch.from_numpy(whole)[None]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -86,7 +89,7 @@ class PyannoteDiarizer:
                 num_speakers=speakers,
                 min_speakers=min_speakers,
                 max_speakers=max_speakers,
-                hook=_hook(progress) if progress else None,
+                hook=_hook(progress, long),
             )
         duration = len(samples) / sample_rate
         labels = output.speaker_diarization.labels()
@@ -96,7 +99,7 @@ class PyannoteDiarizer:
             for label, vector in zip(labels, vectors, strict=False)
             if np.isfinite(vector).all() and np.any(vector)
         }
-        speech = vad.speech_regions(vad.at_16_khz(whole, sample_rate))
+        speech = vad.speech_regions(vad.heard_at_16_khz(samples, sample_rate))
         turns = _spoken(_turns(output.speaker_diarization, duration), speech)
         speakers_heard = {turn.speaker for turn in turns}
         if progress:
@@ -142,10 +145,16 @@ def _spoken(
     )
 
 
-def _hook(progress: Progress) -> Callable[..., None]:
+def _hook(progress: Progress | None, sound: LongSound | None) -> Callable[..., None]:
+    """Tells how far the pipeline is, and that what it has heard of a long sound need not stay in memory."""
+
     def hook(
         step: str, artifact: Any, file: Any = None, total: int | None = None, completed: int | None = None
     ) -> None:
+        if sound is not None:
+            sound.forget()
+        if progress is None:
+            return
         begin, end = _SHARES.get(step, (0.95, 0.95))
         progress(begin + (end - begin) * (completed / total if total and completed is not None else 1.0))
 

@@ -75,6 +75,18 @@ def share_of_speech(regions: Sequence[tuple[float, float]], start: float, end: f
     return heard / (end - start) if end > start else 0.0
 
 
+def quietest(samples: Sound, rate: int, earliest: float, latest: float) -> float:
+    """The middle of the quietest 0.2 s between two moments, in seconds."""
+    hop = rate // 100
+    piece = samples[round(earliest * rate) : round(latest * rate)]
+    frames = piece[: len(piece) // hop * hop].reshape(-1, hop)
+    width = 20
+    if len(frames) < width:
+        return (earliest + latest) / 2
+    energy = np.convolve((frames.astype(np.float64) ** 2).mean(axis=1), np.ones(width), mode="valid")
+    return earliest + (int(energy.argmin()) + width / 2) * hop / rate
+
+
 def heard_at_16_khz(samples: Sound, sample_rate: int) -> Sound:
     """As `at_16_khz`; long sound that is at 16 kHz already stays on disk."""
     return samples if sample_rate == RATE else at_16_khz(np.asarray(samples), sample_rate)

@@ -1,6 +1,7 @@
 """Where the weights of downloaded speech models are looked for. Only folders are looked at: no model code is imported."""
 
 import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ WHISPER_SIZES = (
     "medium.en", "small.en", "base.en", "tiny.en",
 )  # fmt: skip
 """Best first; those that know English only come last."""
+WHISPER_ALIASES = {"turbo": "large-v3-turbo", "large": "large-v3"}
 _ENDS = 1 << 20
 
 
@@ -65,17 +67,70 @@ def fingerprint(place: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def whisper_file(name: str | None, settings: Settings) -> Path | None:
-    """A checkpoint by path or size name; the best one that is there when `name` is None."""
-    if name is not None and Path(name).expanduser().is_file():
-        return Path(name).expanduser()
+def whisper_weights(name: str | None, settings: Settings) -> Path | None:
+    """A whisper by size, hub repository or path; the best size that is there when `name` is None.
+
+    Returns a `.pt` file as openai-whisper writes it, or a folder in transformers' format (`config.json` and weights).
+    """
+    if name is not None and (own := _whisper_at(Path(name).expanduser())):
+        return own
     downloads = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
-    aliases = {"turbo": "large-v3-turbo", "large": "large-v3"}
-    for size in WHISPER_SIZES if name is None else (aliases.get(name, name),):
-        for folder in (settings.models_dir / "whisper", downloads):
-            if (folder / f"{size}.pt").is_file():
-                return folder / f"{size}.pt"
+    for wanted in WHISPER_SIZES if name is None else (name,):
+        repository = whisper_repository(wanted)
+        short = repository.rsplit("/", 1)[-1]
+        kept = settings.models_dir / "whisper"
+        size = next((one for one in WHISPER_SIZES if whisper_repository(one) == repository), wanted.rsplit("/", 1)[-1])
+        places = [kept / f"{size}.pt", downloads / f"{size}.pt"]
+        places += [kept / f"{short}.pt", kept / size, kept / short, settings.models_dir / short]
+        cached = hub_cache() / f"models--{repository.replace('/', '--')}"
+        main = cached / "refs" / "main"
+        places += [cached / "snapshots" / main.read_text().strip()] if main.is_file() else []
+        places += sorted(cached.glob("snapshots/*"))
+        if found := next(filter(None, map(_whisper_at, places)), None):
+            return found
     return None
+
+
+def whisper_repository(name: str) -> str:
+    """Where the hub has a size; a repository's own id stays as it is."""
+    size = WHISPER_ALIASES.get(name, name)
+    return size if "/" in size else f"openai/whisper-{'large' if size == 'large-v1' else size}"
+
+
+def shown_name(place: Path) -> str:
+    """What a file or folder of weights is called: `small`, `whisper-small`; in the hub's cache, its repository."""
+    if place.parent.name == "snapshots":
+        return place.parent.parent.name.rpartition("--")[2]
+    return place.stem if place.is_file() else place.name
+
+
+def _whisper_at(place: Path) -> Path | None:
+    """The weights in a file or folder; None where there are none, or not all of them."""
+    if place.is_file():
+        return place.parent if place.name in ("config.json", "model.safetensors") else place
+    if not place.is_dir():
+        return None
+    if (place / "config.json").is_file() and whole_weights(place):
+        return place
+    checkpoints = sorted(place.glob("*.pt"))
+    return checkpoints[0] if len(checkpoints) == 1 else None
+
+
+def whole_weights(folder: Path) -> list[Path]:
+    """The files of a model in transformers' format: one, or all that its index names; none where one of them is missing."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            try:
+                names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+            except (OSError, ValueError, KeyError, AttributeError):
+                continue
+            shards = [folder / Path(str(one)).name for one in names]
+            if shards and all(shard.is_file() for shard in shards):
+                return shards
+    return []
 
 
 def hub_cache() -> Path:

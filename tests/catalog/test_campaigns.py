@@ -1,6 +1,9 @@
 """The queue of campaigns, on SQLite and on PostgreSQL: nothing is lost, nothing done twice, every change written down."""
 
+import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from catalog.session import session_factory
 from catalog.tables import now
 from media.errors import InputError, RenderError
 from tasks.campaign_runner import Held, drain
+from tasks.interruption import go_on, interrupted_by
 
 
 def queued(session: Session, *rows: NewRow, name: str = "spring", **options: Any) -> Campaign:
@@ -121,6 +125,44 @@ def test_no_row_is_begun_beyond_the_budget(session: Session) -> None:
     assert finish(session, second, Outcome("failed", "input", "broken"))
 
 
+def test_many_runners_at_once_begin_exactly_what_the_budget_holds(engine: Engine, session: Session) -> None:
+    queued(session, *new_rows(12, estimated_work_s=60.0), budget_gpu_minutes=5.5)
+    together = threading.Barrier(8)
+
+    def runner(number: int) -> list[str]:
+        found = []
+        for _ in range(4):
+            together.wait()
+            with session_factory(engine).begin() as own:
+                if mine := claim(own, f"runner {number}", 60):
+                    found.append(mine.request_id)
+        return found
+
+    with ThreadPoolExecutor(8) as runners:
+        begun = [one for found in runners.map(runner, range(8)) for one in found]
+    assert len(begun) == len(set(begun)) == 5 and campaigns.over_budget(session) == ["spring"]
+
+
+def test_a_campaign_is_finished_once_however_many_runners_end_its_last_rows(engine: Engine, session: Session) -> None:
+    queued(session, *new_rows(8), webhook_url="https://example.org/hook")
+    mine = [take(session, f"runner {number}") for number in range(8)]
+    together = threading.Barrier(8)
+
+    def end(one: Claim) -> bool:
+        together.wait()
+        with session_factory(engine).begin() as own:
+            return finish(own, one, Outcome("done", seconds_of_video=30.0))
+
+    with ThreadPoolExecutor(8) as runners:
+        assert all(runners.map(end, mine))
+    (told,) = (
+        one.payload["data"]
+        for one in session.scalars(select(WebhookDelivery))
+        if one.payload["type"] == "campaign.finished"
+    )
+    assert told["minutes_of_video"] == 4.0 and told["productions"]["done"] == 8
+
+
 def test_the_cost_of_a_row_is_that_of_its_clips_also_of_a_runner_that_died(session: Session) -> None:
     furnish(session)
     campaign = queued(session, *new_rows(1))
@@ -193,7 +235,27 @@ def test_a_runner_that_is_stopped_puts_its_row_back_at_once(engine: Engine, sess
     with pytest.raises(KeyboardInterrupt):
         drain(engine, work)
     (row,) = campaigns.rows_of(session, campaign)
-    assert (row.state, row.lost, row.runner) == ("queued", 0, None)
+    assert (row.state, row.lost, row.runner, row.attempts) == ("queued", 0, None, 0)
+
+
+def test_cancelling_a_running_row_ends_its_work_within_seconds(engine: Engine, session: Session) -> None:
+    campaign = queued(session, *new_rows(1))
+    clips = []
+
+    def work(held: Held) -> Outcome:
+        campaigns.cancel(session, campaign)
+        session.commit()
+        with interrupted_by(held.go_on):
+            for number in range(500):
+                clips.append(number)
+                time.sleep(0.02)
+                go_on()
+        return Outcome("done")
+
+    began = time.monotonic()
+    drained = drain(engine, work)
+    assert (drained.lost, drained.by_state) == (1, {}) and 0 < len(clips) < 500 and time.monotonic() - began < 8
+    assert history(session, "r0")[-1] == ("running", "cancelled")
 
 
 def test_the_database_itself_refuses_what_must_not_be(session: Session) -> None:
@@ -217,8 +279,16 @@ def test_sixteen_processes_queue_and_drain_the_same_and_nothing_is_doubled(engin
 def test_every_change_owes_one_message_that_is_tried_until_it_is_delivered(session: Session) -> None:
     campaign = queued(session, *new_rows(1), webhook_url="https://example.org/hook")
     finish(session, take(session), Outcome("done"))
-    owed = session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.created_at)).all()
+    of_rows, of_all = (
+        [one for one in session.scalars(select(WebhookDelivery)) if one.payload["type"] == type_]
+        for type_ in ("production.state", "campaign.finished")
+    )
+    owed = sorted(of_rows, key=lambda one: one.created_at)
     assert [one.payload["data"]["to"] for one in owed] == ["queued", "running", "done"]
+    (finished,) = (one.payload["data"] for one in of_all)
+    assert finished["campaign"] == "spring" and finished["productions"]["done"] == 1
+    session.delete(of_all[0])
+    session.commit()
     due = webhooks.take(session)
     assert due is not None and due.payload["id"] == due.id
     assert {one.id for _ in range(2) if (one := webhooks.take(session))} == {one.id for one in owed} - {due.id}

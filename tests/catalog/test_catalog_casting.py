@@ -55,6 +55,32 @@ def test_as_many_speakers_as_portraits_can_be_cast_and_no_more(session: Session)
         cast(session, *crowd, CastingRequest("One more"), production="other")
 
 
+def test_two_pictures_of_one_person_are_never_two_speakers_of_a_cast(session: Session) -> None:
+    ann, bob = ConsentFacts(subject="Ann Lee"), ConsentFacts(subject="Bob")
+    young = {"presentation": "feminine", "age_band": "young"}
+    furnish(
+        session,
+        facts("ann-1", consent=ann, **young),
+        facts("ann-2", consent=ConsentFacts(subject="ann lee"), **young),
+        facts("bob", consent=bob, presentation="masculine", age_band="senior"),
+        facts("drawn-1"),
+        facts("drawn-2"),
+    )
+    session.commit()
+    hinted = [CastingRequest(name, gender="feminine", age="young") for name in "AB"]
+    for seed in range(4):
+        found = set(cast(session, *hinted, seed=seed).values())
+        assert len(found & {"ann-1", "ann-2"}) == 1, found
+        session.rollback()
+    found = cast(session, CastingRequest("A", wish="ann-2"), *hinted[1:])
+    assert found["A"] == "ann-2" and found["B"] != "ann-1"
+    produce(session, "other")
+    with pytest.raises(InputError, match="'A' and 'B' wish for two pictures of one person, 'ann-1' and 'ann-2'"):
+        cast(session, *(CastingRequest(name, wish=f"ann-{n}") for n, name in enumerate("AB", 1)), production="other")
+    with pytest.raises(InputError, match="5 different portraits and only 4 may be used, each of another person"):
+        cast(session, *map(CastingRequest, "ABCDE"), production="other")
+
+
 def test_hints_are_met_where_a_portrait_meets_them(session: Session) -> None:
     furnish(session)
     for gender, age in itertools.product(("feminine", "masculine", "neutral"), ("young", "adult", "senior")):

@@ -43,9 +43,11 @@ class Answer:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prefect server with its own SQLite database, as `prefect server start` runs it."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a Prefect server on PostgreSQL, as `prefect server start` runs it; on SQLite where there is none."""
     import socket
+
+    import psycopg
 
     home = tmp_path_factory.mktemp("prefect")
     with socket.socket() as free:
@@ -54,6 +56,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     quiet = {"PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "ERROR", "DO_NOT_TRACK": "1"}
     quiet |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_UI_ENABLED": "false"}
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")} | quiet
+    try:
+        database = request.getfixturevalue("postgresql_server")
+    except pytest.skip.Exception:
+        pass
+    else:
+        with psycopg.connect(f"{database}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE prefect")
+        place = database.replace("postgresql://", "postgresql+asyncpg://") + "/prefect"
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = place
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],

@@ -14,8 +14,8 @@ from media.audio import wav_bytes
 RATE = 16_000
 
 
-def refused(answer: Any, out: Path, *words: str) -> None:
-    assert answer.code == 1, answer
+def refused(answer: Any, out: Path, *words: str, code: int = 1) -> None:
+    assert answer.code == code, answer
     assert answer.out == ""
     assert answer.err.count("\n") == 1, answer.err
     assert answer.err.startswith("portrayal: ")
@@ -133,7 +133,7 @@ def test_a_full_disk(portrayal: Callable[..., Any], script: Path, tmp_path: Path
         pytest.skip("a small disk can only be made by an administrator")
     try:
         (disk / "filler").write_bytes(bytes(1 << 20))
-        refused(portrayal("produce", script, "--out", disk / "out", *STILL), disk / "out", "disk")
+        refused(portrayal("produce", script, "--out", disk / "out", *STILL), disk / "out", "disk", code=2)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

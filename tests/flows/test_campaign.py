@@ -3,6 +3,10 @@
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -96,9 +100,12 @@ def test_a_campaign_is_run_approved_and_told_about(
         for one in portrayal("campaign", "status", "spring", "--json").json
     }
     assert states == {"a": ("done", None), "b": ("failed", "rights")}
-    told = [json.loads(body)["data"] for _, body in receiver.received]
+    messages = [json.loads(body) for _, body in receiver.received]
+    told = [one["data"] for one in messages if one["type"] == "production.state"]
+    (finished,) = (one["data"] for one in messages if one["type"] == "campaign.finished")
+    assert finished["productions"] == {"done": 1, "incomplete": 0, "failed": 1, "cancelled": 0}
     assert [one["to"] for one in told if one["request_id"] == "a"] == ["queued", "running", "awaiting approval", "done"]
-    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == len(told) == 8
+    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == len(messages) == len(told) + 1 == 9
     assert portrayal("campaign", "webhooks", "spring", "--json").json["waiting"] == 0
     receiver.stop()
     assert portrayal("campaign", "retry", "spring", "--failed", "--json").json["rows"] == 1
@@ -110,6 +117,46 @@ def test_a_campaign_is_run_approved_and_told_about(
     assert portrayal("report", "--format", "csv").code == 1
     assert portrayal("report", "--format", "csv", "--figure", "cache_hits").out.startswith("\ufefflanguage,turns")
     assert "campaign_progress" in portrayal("report", "--format", "table").out
+
+
+@pytest.mark.slow
+def test_a_runner_that_is_told_to_stop_returns_its_row(
+    prefect_server: str, portrayal: Callable[..., Any], table: Path
+) -> None:
+    assert portrayal("campaign", "queue", table, "--out", "out", "--engine", "render=still").code == 0
+    command = [sys.executable, "-m", "flows.cli", "campaign", "run", "spring"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    runner = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
+    assert runner.stderr is not None
+    said = ""
+    for line in runner.stderr:
+        said += line
+        if "spring a: running" in line:
+            runner.send_signal(signal.SIGTERM)
+    assert (runner.wait(60), said.splitlines()[-1]) == (
+        143,
+        "portrayal: stopped: it was told to (SIGTERM); what it worked on is in the queue again.",
+    )
+    states = [(one["state"], one["attempts"]) for one in portrayal("campaign", "status", "spring", "--json").json]
+    assert states == [("queued", 0), ("queued", 0)]
+
+
+def test_a_runner_whose_prefect_server_is_gone_stops_with_a_sentence_and_returns_its_row(
+    portrayal: Callable[..., Any], table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    gone = "http://127.0.0.1:9/api"
+    monkeypatch.setenv("PREFECT_API_URL", gone)
+    assert portrayal("campaign", "queue", table, "--out", "out", "--engine", "render=still").code == 0
+    with temporary_settings({PREFECT_API_URL: gone, PREFECT_CLIENT_MAX_RETRIES: 0}):
+        answer = portrayal("campaign", "run", "spring")
+    assert (answer.code, answer.out) == (2, "")
+    assert (
+        answer.err.count("\n") <= 3 and "Prefect's server does not answer" in answer.err and "queue again" in answer.err
+    )
+    states = [(one["state"], one["attempts"]) for one in portrayal("campaign", "status", "spring", "--json").json]
+    assert states == [("queued", 0), ("queued", 0)]
 
 
 NASTY = '=HYPERLINK("http://x"), <script>alert(1)</script>'

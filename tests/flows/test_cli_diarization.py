@@ -10,6 +10,8 @@ import pytest
 from flows.demo import telephone_conversation
 from media.rttm import read_rttm
 
+MORE_THAN_MOST = ("--min-speakers", "3", "--max-speakers", "2")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -27,6 +29,9 @@ def test_an_engine_is_measured_with_and_without_a_collar(folder: Path, portrayal
     assert score["seconds"] == pytest.approx(30.0, abs=0.1)
     assert 0 < score["error_rate_with_collar"] < 0.09 < score["error_rate"] < 0.25
     assert score["times_real_time"] > 3
+    for collar in ("", "_with_collar"):
+        assert sum(score[f"errors{collar}"].values()) == pytest.approx(score[f"error_rate{collar}"])
+        assert set(score[f"errors{collar}"]) == {"missed", "false_alarm", "confusion"}
 
 
 def test_what_was_heard_is_written_as_rttm_and_read_again(folder: Path, portrayal: Callable[..., Any]) -> None:
@@ -47,6 +52,7 @@ def test_what_was_heard_is_written_as_rttm_and_read_again(folder: Path, portraya
         (("run", "{folder}/none.wav", "--out", "{folder}/x.rttm"), "none.wav does not exist"),
         (("run", "{folder}/call.wav", "--out", "{folder}/no/x.rttm"), "there is no folder"),
         (("run", "{folder}/call.wav", "--out", "{folder}/x.rttm", "--engine", "ears"), "no diarization engine 'ears'"),
+        (("run", "{folder}/none.wav", "--out", "{folder}/x.rttm", *MORE_THAN_MOST), "--min-speakers 3 is more than"),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -12,46 +12,72 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def prefect(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
 
 @pytest.fixture(scope="module")
 def deployed(prefect_server: str) -> dict[str, Any]:
-    """Every deployment of prefect.yaml by name, as the server has it."""
-    for pool in ("cpu", "gpu"):
-        prefect("work-pool", "create", pool, "--type", "process", "--overwrite")
-    prefect("deploy", "--all")
+    """Every deployment of prefect.yaml by name, as the server has it after `portrayal pools setup`."""
+    from prefect.client.orchestration import get_client
+
+    from flows import pools
+
+    done = {(one.what, one.name): one.done for one in pools.setup()}
+    assert done["deployment", "report"] == done["queue", "gpu/urgent"] == "created"
+    with get_client(sync_client=True) as client:
+        return {one.name: one for one in client.read_deployments()}
+
+
+def test_a_second_setup_changes_nothing_and_a_third_mends_what_was_changed(deployed: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows import pools
+
+    assert {one.done for one in pools.setup()} == {"left"}
+    with get_client(sync_client=True) as client:
+        queues = {one.name: one for one in client.read_work_queues(work_pool_name="gpu")}
+        client.update_work_queue(queues["batch"].id, priority=1, concurrency_limit=99)
+        mended = pools._set_up_pool(client, pools.POOLS[1], "process")
+        assert "changed" in {one.done for one in mended}
+        found = client.read_work_queues(work_pool_name="gpu")
+    assert {one.name: (one.priority, one.concurrency_limit) for one in found} == {
+        "urgent": (1, 64),
+        "normal": (2, 32),
+        "batch": (3, 16),
+        "default": (4, 16),
+    }
+
+
+def test_runs_that_fall_silent_are_crashed_and_crashed_productions_begun_again(deployed: dict[str, Any]) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        found = client.read_deployments()
-        return {one.name: one for one in found}
+        found = {one.name: one for one in client.read_automations()}
+    silent = found["portrayal: runs without a heartbeat are crashed"]
+    again = found["portrayal: crashed productions are begun again"]
+    assert silent.enabled and again.enabled
+    assert silent.trigger.posture.value == "Proactive" and silent.trigger.within.total_seconds() == 90
+    assert silent.trigger.after == {"prefect.flow-run.heartbeat"} and silent.actions[0].state.value == "CRASHED"
+    assert again.trigger.match["prefect.run-count"] == ["1", "2"]
+    assert again.trigger.match_related["prefect.resource.name"] in ("produce", ["produce"])
+    assert again.actions[0].state.value == "SCHEDULED"
 
 
 def test_every_deployment_is_there_in_its_pool(deployed: dict[str, Any]) -> None:
     pools = {name: (one.entrypoint, one.work_pool_name, one.work_queue_name) for name, one in deployed.items()}
     assert pools == {
         "produce": ("flows.produce.produce", "cpu", "default"),
-        "render": ("flows.render.render", "gpu", "default"),
+        "render": ("flows.render.render", "gpu", "normal"),
         "localize": ("flows.localize.localize", "cpu", "default"),
         "campaign": ("flows.campaign.campaign", "cpu", "default"),
         "approve": ("flows.campaign.approve", "cpu", "default"),
+        "report": ("flows.reporting.report", "cpu", "default"),
     }
     assert all(
         one.enforce_parameter_schema and one.description and "portrayal" in one.tags for one in deployed.values()
     )
+
+
+def test_runs_need_no_folder_of_the_machine_that_deployed(deployed: dict[str, Any]) -> None:
+    assert not any(one.pull_steps or one.path for one in deployed.values())
 
 
 def test_the_limits_say_what_happens_to_whoever_comes_too_many(deployed: dict[str, Any]) -> None:
@@ -59,18 +85,25 @@ def test_the_limits_say_what_happens_to_whoever_comes_too_many(deployed: dict[st
         name: (one.global_concurrency_limit.limit, one.concurrency_options.collision_strategy.value)
         for name, one in deployed.items()
     }
-    assert limits == {"produce": (2, "ENQUEUE"), "render": (8, "ENQUEUE"), "localize": (1, "CANCEL_NEW")} | {
-        "campaign": (8, "ENQUEUE"),
+    assert limits == {"produce": (2, "ENQUEUE"), "render": (64, "ENQUEUE"), "localize": (1, "CANCEL_NEW")} | {
+        "campaign": (2, "CANCEL_NEW"),
         "approve": (1, "ENQUEUE"),
+        "report": (1, "ENQUEUE"),
     }
 
 
-def test_localize_runs_every_night_in_a_time_zone(deployed: dict[str, Any]) -> None:
-    (nightly,) = deployed["localize"].schedules
-    assert (nightly.schedule.cron, nightly.schedule.timezone) == ("30 2 * * *", "Europe/Berlin")
-    assert nightly.active and nightly.slug == "nightly" and nightly.parameters == {"limit": 100}
+def test_what_is_scheduled_is_scheduled_in_a_time_zone(deployed: dict[str, Any]) -> None:
+    schedules = {
+        name: [(one.slug, one.schedule.cron, one.schedule.timezone, one.active, one.parameters) for one in it.schedules]
+        for name, it in deployed.items()
+        if it.schedules
+    }
+    assert schedules == {
+        "localize": [("nightly", "30 2 * * *", "Europe/Berlin", True, {"limit": 100})],
+        "campaign": [("minutes", "*/5 * * * *", "Europe/Berlin", True, {})],
+        "report": [("daily", "0 6 * * *", "Europe/Berlin", True, {})],
+    }
     assert deployed["localize"].parameters == {"limit": 100}
-    assert not deployed["produce"].schedules and not deployed["render"].schedules
 
 
 def test_jobs_send_their_log_and_their_heartbeat(deployed: dict[str, Any]) -> None:
@@ -81,6 +114,14 @@ def test_jobs_send_their_log_and_their_heartbeat(deployed: dict[str, Any]) -> No
         }
 
 
+def test_no_server_is_one_sentence_and_exit_code_3(
+    portrayal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://ann:secret@127.0.0.1:9/api")
+    answer = portrayal("pools", "status")
+    assert answer.code == 3 and "no Prefect server answers" in answer.err and "secret" not in answer.err
+
+
 def test_the_form_has_titles_descriptions_and_bounds(deployed: dict[str, Any]) -> None:
     schema = deployed["produce"].parameter_openapi_schema
     definitions = schema["definitions"]
@@ -89,6 +130,11 @@ def test_the_form_has_titles_descriptions_and_bounds(deployed: dict[str, Any]) -
     assert request["layout"]["anyOf"][0]["enum"] == ["spotlight", "gallery", "duet"]
     steps = definitions["RenderOptions"]["properties"]["steps"]["anyOf"][0]
     assert (steps["minimum"], steps["maximum"]) == (1, 1000)
+    nightly = deployed["localize"].parameter_openapi_schema
+    assert nightly["properties"]["limit"]["minimum"] == 1
+    assert nightly["properties"]["limit"]["description"]
+    assert nightly["definitions"]["EngineChoice"]["properties"]["translation"]["title"] == "Translation"
+    assert deployed["campaign"].parameter_openapi_schema["properties"]["limit"]["anyOf"][0]["minimum"] == 1
     order = deployed["render"].parameter_openapi_schema["definitions"]["SegmentOrder"]["properties"]
     assert order["frames"]["minimum"] == 1
 
@@ -120,34 +166,56 @@ def test_a_worker_makes_the_video_that_a_new_translation_lacks(
             deployed["localize"].id, parameters={"engines": {"render": "still"}}
         )
         worker()
-        deadline = time.monotonic() + 180
-        while not (state := client.read_flow_run(run.id).state).is_final() and time.monotonic() < deadline:
-            time.sleep(0.5)
+        state = ended(client, run.id)
     assert state.type.value == "COMPLETED", state
     assert (out / "talk.es.mp4").is_file()
     states = {one["language"]: one["state"] for one in portrayal("report", "--json").json[0]["renditions"]}
     assert states == {"en": "done", "es": "done"}
 
 
-def test_produce_has_its_clips_rendered_by_workers_of_another_pool(
+def test_workers_of_two_pools_finish_a_production_of_three_languages(
     deployed: dict[str, Any],
     portrayal: Callable[..., Any],
     worker: Callable[..., None],
-    script: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    worker("gpu")
-    monkeypatch.setenv("PORTRAYAL_RENDER_DEPLOYMENT", "render/render")
-    answer = portrayal("produce", script, "--out", tmp_path / "out", "--engine", "render=still", "--json")
-    assert answer.code == 0, answer
-    assert answer.json["figures"]["rendered"] == 5 and answer.json["figures"]["seconds_of_work"] > 0
-    assert (tmp_path / "out" / "talk.en.mp4").is_file()
     from prefect.client.orchestration import get_client
 
+    from media.video import probe_video
+
+    script = tmp_path / "talk.txt"
+    script.write_text("language: en\nspeaker: Ann = feminine\n\nAnn: Yes.\n  es: Sí.\n  fr: Oui.\n", encoding="utf-8")
+    monkeypatch.setenv("PORTRAYAL_RENDER_DEPLOYMENT", "render/render")
+    out = tmp_path / "out"
+    request = {"source": str(script), "out": str(out), "languages": ["en", "es", "fr"], "engines": {"render": "still"}}
     with get_client(sync_client=True) as client:
-        runs = [run for run in client.read_flow_runs() if run.deployment_id == deployed["render"].id]
-    assert [run.state_type.value for run in runs] == ["COMPLETED"]
+        run = client.create_flow_run_from_deployment(deployed["produce"].id, parameters={"request": request})
+        waiting = {one["name"]: one for one in portrayal("pools", "status", "--json").json["pools"]}
+        assert waiting["cpu"]["queues"][0]["waiting"] == 1 and waiting["cpu"]["workers"] == []
+        worker("cpu")
+        worker("gpu")
+        state = ended(client, run.id)
+        runs = [one for one in client.read_flow_runs() if one.deployment_id == deployed["render"].id]
+    assert state.type.value == "COMPLETED", state
+    for language in request["languages"]:
+        assert probe_video(out / f"talk.{language}.mp4").frames > 0
+    assert runs and {one.state_type.value for one in runs} == {"COMPLETED"}
+    found = portrayal("pools", "status", "--json").json
+    assert {one["name"]: [each["alive"] for each in one["workers"]] for one in found["pools"]} == {
+        "cpu": [True],
+        "gpu": [True],
+    }
+    assert found["failures"] == [] == found["running"]
+    assert "Pool gpu (process): 1 workers alive" in portrayal("pools", "status").out
+
+
+def ended(client: Any, run: Any) -> Any:
+    """The state in which a run ended, or is after three minutes."""
+    deadline = time.monotonic() + 180
+    while not (state := client.read_flow_run(run).state).is_final() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return state
 
 
 @pytest.fixture

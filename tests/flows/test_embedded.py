@@ -13,8 +13,11 @@ from media.errors import PortrayalError
 
 def test_a_server_that_is_named_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example:4200/api")
+    for name in embedded.WATCHED:
+        monkeypatch.delenv(name, raising=False)
     server = embedded.start(tmp_path)
-    assert server.url == "http://prefect.example:4200/api"
+    assert server.url == "http://prefect.example:4200/api" and not embedded.is_ours(server.url)
+    assert os.environ["PREFECT_LOGGING_TO_API_ENABLED"] == "true", "what is logged there is read there"
     server.join()
     server.stop()
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,8 @@
 """The nightly flow: what it makes is what `produce` would make."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,9 @@ import pytest
 
 from media.errors import RenderError
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
-
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
 def test_a_missing_language_is_made_as_the_others_were(
     portrayal: Callable[..., Any], script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,3 +52,83 @@ def test_a_missing_language_is_made_as_the_others_were(
         (tmp_path / folder / "production.json").unlink()
     with pytest.raises(RenderError, match=r"talk\.txt: .*no record says how night was made; run `portrayal produce`"):
         localize()
+
+
+def test_a_translation_imported_for_a_recording_is_found_and_made_as_it_was_asked_for(
+    home: Path, tmp_path: Path
+) -> None:
+    from catalog.productions import finish_rendition, open_production, start_rendition
+    from catalog.session import session_factory
+    from flows.localize import missing_renditions
+    from media.localization import Unit
+    from media.xliff import write_xliff
+    from tasks import workspace
+    from tasks.request import checked_request
+
+    recording, video = tmp_path / "call.wav", tmp_path / "out" / "call.en.mp4"
+    for path in (recording, video):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"sound")
+    request = checked_request(
+        source=str(recording), out=str(video.parent), languages=["en"], purpose="advertising", region="DE",
+        engines={"transcription": "whisper:small"}, speakers={"exactly": 2},
+    )  # fmt: skip
+    record = {"production": "call", "request": request.model_dump(mode="json")}
+    (video.parent / "production.json").write_text(json.dumps(record))
+    with session_factory(workspace.catalog()).begin() as session:
+        open_production(
+            session,
+            id="call",
+            title="call",
+            source_name=str(recording),
+            source_sha256="0" * 64,
+            source_kind="recording",
+        )
+        rendition = start_rendition(session, "call", "en")
+        finish_rendition(session, rendition.id, state="done", video_path=str(video), duration_s=1.0)
+    assert missing_renditions() == []
+    for tag, target in (("de", "Ja."), ("fr", "")):
+        units = [Unit("t1", "Yes.", target)]
+        (tmp_path / f"call.{tag}.xlf").write_text(write_xliff(units, "en", tag, "call.wav"), encoding="utf-8")
+    (missing,) = missing_renditions()
+    assert missing.languages == ("de",), "not one that is half done"
+    now = missing.request()
+    assert (now.languages, now.source_language) == (["de"], "en")
+    assert (now.purpose, now.region, now.speakers, now.engines) == (
+        request.purpose, request.region, request.speakers, request.engines,
+    )  # fmt: skip
+    # Asked for once more in German, it was a dub; what is spoken in it was never said.
+    record["request"] |= {"languages": ["de"]}
+    (video.parent / "production.json").write_text(json.dumps(record))
+    assert missing.request().source_language is None
+
+
+NIGHT = """
+import json
+import subprocess
+import sys
+from flows.localize import localize
+print("made", json.dumps(localize(languages=["es", "en"])))
+"""
+
+
+def test_two_runs_that_overlap_make_each_video_once(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    from flows.localize import missing_renditions
+
+    text = script.read_text()
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.txt").write_text(text.replace("Yes.", f"Yes, {name}."))
+        made = portrayal("produce", f"{name}.txt", "--out", name, "--lang", "en", "--engine", "render=still")
+        assert made.code == 0, made
+    runs = [
+        subprocess.Popen([sys.executable, "-c", NIGHT], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [run.communicate(timeout=200)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    made = [path for text in said for path in json.loads(text.split("made ", 1)[1])]
+    assert sorted(made) == [str(tmp_path / name / f"{name}.es.mp4") for name in ("one", "two")]
+    assert missing_renditions(languages=["es", "en"]) == []
+    assert [one.languages for one in missing_renditions(languages=["fr"])] == [("fr",), ("fr",)]

@@ -143,3 +143,28 @@ def test_no_text_breaks_the_reader_and_rows_are_whole_or_refused(folder: Path, t
         pass
     else:
         assert rows and all(one.source.is_relative_to(folder.resolve()) and one.source.is_file() for one in rows)
+
+
+def test_purpose_region_style_tags_and_exclusions_are_read_and_checked(folder: Path) -> None:
+    (row,) = rows_of(
+        folder,
+        "use.csv",
+        "source;purpose;region;style;tags;exclude\ntalk.txt;Advertising;de;photo;Brand-X, spring;ann|bo\n",
+    )
+    assert row.options == {
+        "purpose": "advertising",
+        "region": "DE",
+        "style": "photo",
+        "tags": ["brand-x", "spring"],
+        "exclude": ["ann", "bo"],
+    }
+    wrong = {
+        "source": "talk.txt",
+        "purpose": "for us",
+        "region": "Bavaria",
+        "style": 3,
+        "tags": {},
+        "exclude": ["../x"],
+    }
+    found = problems_of(folder, "use.jsonl", json.dumps(wrong))
+    assert found == [(1, one) for one in ("purpose", "region", "style", "tags", "exclude")]

@@ -36,6 +36,16 @@ def test_what_is_mixed_and_cut_is_what_an_array_would_hold(
         np.testing.assert_array_equal(sound[length:], np.ones(3))
 
 
+def test_a_mapped_sound_can_be_forgotten_and_is_read_again(tmp_path: Path) -> None:
+    with LongSound(tmp_path) as sound:
+        assert len(sound.mapped()) == 0
+        sound.append(np.arange(5000, dtype=np.float32))
+        whole = sound.mapped()
+        for _ in range(2):
+            np.testing.assert_array_equal(whole, np.arange(5000))
+            sound.forget()
+
+
 def test_no_file_is_seen_and_none_is_left(tmp_path: Path) -> None:
     with LongSound(tmp_path / "scratch") as sound:
         sound.append(np.ones(1000, np.float32))

@@ -81,7 +81,7 @@ def test_a_record_is_written_whole_and_readable(tmp_path: Path) -> None:
         engines={"synthesis": "espeak 1.52"},
         renditions=[{"language": "हिन्दी", "file": Path("talk.hi.mp4")}],
     )
-    write_record(tmp_path / "out" / "production.json", record)
+    write_record(str(tmp_path / "out"), "production.json", record)
     text = (tmp_path / "out" / "production.json").read_text(encoding="utf-8")
     assert "हिन्दी" in text, "readable, not escaped"
     assert json.loads(text)["disclosure"]["digital_source_type"] == DIGITAL_SOURCE_TYPE
@@ -89,9 +89,9 @@ def test_a_record_is_written_whole_and_readable(tmp_path: Path) -> None:
 
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
-    write_record(tmp_path / "production.json", {"run": 1})
+    write_record(str(tmp_path), "production.json", {"run": 1})
     endless: dict[str, object] = {}
     endless["self"] = endless
     with pytest.raises(ValueError, match="Circular"):
-        write_record(tmp_path / "production.json", endless)
+        write_record(str(tmp_path), "production.json", endless)
     assert json.loads((tmp_path / "production.json").read_text()) == {"run": 1}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import atomic
-from media.errors import InputError
+from media.errors import InputError, LostArtifactError, PortrayalError
 from media.store import ArtifactStore
 
 WRITES_HALF_AND_WAITS = """
@@ -133,7 +133,7 @@ def test_two_writers_of_one_key_are_harmless(tmp_path: Path) -> None:
 
 
 def test_a_missing_artifact_is_named(store: ArtifactStore) -> None:
-    with pytest.raises(InputError, match=r"clips/gone.mp4 is not in the artifact store"):
+    with pytest.raises(LostArtifactError, match=r"clips/gone.mp4 is not in the artifact store"):
         store.fetch("clips/gone.mp4")
 
 
@@ -164,23 +164,24 @@ def test_an_unknown_kind_of_store_is_refused_in_one_sentence() -> None:
 )
 def test_a_disk_that_refuses_is_told_in_one_sentence(tmp_path: Path, number: int, sentence: str) -> None:
     with (
-        pytest.raises(InputError, match=sentence),
+        pytest.raises(PortrayalError, match=sentence) as refusal,
         ArtifactStore(tmp_path).writing("clips/a.mp4") as path,
     ):
         raise OSError(number, os.strerror(number), str(path))
+    assert refusal.value.exit_code == (2 if number == errno.ENOSPC else 1)
     assert files_below(tmp_path) == []
 
 
 def test_a_file_that_cannot_grow_is_told_in_one_sentence(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys
-from media.errors import InputError
+from media.errors import StorageError
 from media.store import ArtifactStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     ArtifactStore(sys.argv[1]).put_bytes(bytes(100_000), "a", ".bin")
-except InputError as error:
+except StorageError as error:
     print(error)
 """
     done = subprocess.run(

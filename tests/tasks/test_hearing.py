@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.speech.protocols import SpeakerTurn
 from tasks.hearing import (
+    BRIEF,
     JOINED_GAP,
     LONGEST_TURN,
     SpokenWord,
@@ -19,6 +20,7 @@ from tasks.hearing import (
     _names,
     cut_at_pauses,
     merged,
+    unsupported,
     words_of_turns,
 )
 from tasks.request import checked_request
@@ -59,6 +61,47 @@ def test_a_very_short_turn_joins_its_neighbour_or_stays_alone() -> None:
     assert merged([SpeakerTurn("a", 0.0, 2.0), SpeakerTurn("a", 2.8, 3.0)]) == [SpeakerTurn("a", 0.0, 3.0)]
     alone = [SpeakerTurn("a", 0.0, 2.0), SpeakerTurn("b", 2.1, 2.2), SpeakerTurn("a", 2.3, 4.0)]
     assert merged(alone) == alone
+
+
+ISLAND = [SpeakerTurn("a", 0.0, 2.0), SpeakerTurn("b", 2.0, 2.1), SpeakerTurn("a", 2.1, 4.0)]
+NAMES = {"a": "Ann", "b": "Bob", "c": "Cy"}
+
+
+@pytest.mark.parametrize(
+    ("turns", "said", "owners"),
+    [
+        (ISLAND, [], ["a"]),
+        # A word of Ann's that only passes through it is no evidence, nor is one that the transcript says is hers.
+        (ISLAND, [SpokenWord("weather", 1.8, 2.3)], ["a"]),
+        (ISLAND, [SpokenWord("oh", 2.0, 2.1, "Ann")], ["a"]),
+        (ISLAND, [SpokenWord("oh", 2.0, 2.12)], []),
+        (ISLAND, [SpokenWord("oh", 1.95, 2.2, "Bob")], []),
+        # Within a turn that goes on meanwhile.
+        ([SpeakerTurn("a", 0.0, 4.0), SpeakerTurn("b", 1.0, 1.1)], [], ["a"]),
+        # Long enough to be heard; at a change of speakers; and alone in a pause.
+        ([SpeakerTurn("a", 0.0, 2.0), SpeakerTurn("b", 2.0, 2.3), SpeakerTurn("a", 2.3, 4.0)], [], []),
+        ([SpeakerTurn("a", 0.0, 2.0), SpeakerTurn("b", 2.0, 2.1), SpeakerTurn("c", 2.1, 4.0)], [], []),
+        ([SpeakerTurn("a", 0.0, 2.0), SpeakerTurn("b", 3.0, 3.1), SpeakerTurn("a", 4.0, 5.0)], [], []),
+    ],
+)
+def test_a_turn_is_split_by_a_tenth_of_a_second_only_where_a_word_is_said_in_it(
+    turns: list[SpeakerTurn], said: list[SpokenWord], owners: list[str]
+) -> None:
+    assert list(unsupported(turns, said, NAMES).values()) == owners
+
+
+@given(conversations(), st.booleans())
+def test_splits_without_evidence_go_and_everything_heard_stays(turns: list[SpeakerTurn], spoken: bool) -> None:
+    before = merged(turns)
+    said = [SpokenWord("word", turn.start, turn.end) for turn in before] if spoken else []
+    owners = unsupported(before, said, NAMES)
+    assert not owners or not spoken
+    assert all(turn.end - turn.start < BRIEF and owner != turn.speaker for turn, owner in owners.items())
+    after = merged(replace(turn, speaker=owners.get(turn, turn.speaker)) for turn in before)
+    for turn in before:
+        speaker = owners.get(turn, turn.speaker)
+        assert any(one.speaker == speaker and one.start <= turn.start and turn.end <= one.end for one in after)
+    assert len(after) <= len(before) - 2 * bool(owners)
 
 
 @given(st.floats(0.5, 120.0), st.floats(0.0, 10.0))

@@ -20,7 +20,7 @@ from tasks import workspace
 from tasks.importing import ImportOutcome, import_portraits
 from tasks.portraits import thumbnail_key
 
-ALL = {"licence": "CC0-1.0", "face": "0.2 0.1 0.8 0.9", "consent_kind": "synthetic"}
+ALL = {"licence": "CC0-1.0", "face": "0.2 0.1 0.8 0.9", "consent_kind": "synthetic", "style": "illustrated"}
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 120)) -> Image.Image:
@@ -76,15 +76,20 @@ def test_a_table_says_everything_about_a_portrait(folder: Path) -> None:
         ";;;;;;;;;;;;;",
         "bob.jpg;bob;Bob;masculine;young;;;contract 8;;;;;;",
     )
-    outcome = import_portraits(source, {"face": "0.2 0.1 0.8 0.9", "style": "photo"})
+    outcome = import_portraits(source, {"face": "0.2 0.1 0.8 0.9", "style": "illustrated"})
     assert (outcome.added, outcome.without_consent, outcome.problems) == (("ann", "bob"), ("bob",), ())
     with session_factory(workspace.catalog(), read_only=True)() as session:
         ann = find_portrait(session, "ann")
-        assert (ann.presentation, ann.age_band, ann.style, ann.licence) == ("feminine", "senior", "photo", "contract 7")
+        assert (ann.presentation, ann.age_band, ann.style, ann.licence) == (
+            "feminine",
+            "senior",
+            "illustrated",
+            "contract 7",
+        )
         assert ann.attributes == {"studio": "Köln", "languages": ["en", "es-MX"], "tags": ["brand-x", "news"]}
         [consent] = ann.consents
         assert (consent.purposes, consent.regions) == (["training"], ["AT", "DE"])
-        found = {"words": ["ann", "contract"], "tags": ["Brand-X"], "style": "photo"}
+        found = {"words": ["ann", "contract"], "tags": ["Brand-X"], "style": "illustrated"}
         assert [one.slug for one in list_portraits(session, **found)] == ["ann"]  # type: ignore[arg-type]
         assert list_portraits(session, usable_at=now(), **found) == []  # type: ignore[arg-type]
         assert list_portraits(session, usable_at=now(), use=Use("training", "AT"), **found) == [ann]  # type: ignore[arg-type]
@@ -114,7 +119,7 @@ def test_every_problem_is_said_by_row_and_column_and_nothing_is_imported(folder:
         ",nobody,,,CC0,,,,,",
         "çelik_2.webp,,,,CC0,,Jo,2026-02-01,2026-01-01,",
     )
-    outcome = import_portraits(source, {"face": "0.2 0.1 0.8 0.9"})
+    outcome = import_portraits(source, {"face": "0.2 0.1 0.8 0.9", "style": "illustrated"})
     assert outcome.added == ()
     assert said(outcome) == [
         *((3, column) for column in ("slug", "presentation", "face", "licence", "languages", "consent_purposes")),

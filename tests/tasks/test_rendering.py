@@ -3,20 +3,22 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from media.audio import wav_bytes
-from media.errors import InputError, MissingEngineError, PortrayalError
+from media.errors import InputError, LostArtifactError, MissingEngineError, PortrayalError
 from media.segment import RenderSettings, Segment
 from media.video import probe_video
 from models import still
-from tasks import rendering, workspace
+from tasks import metrics, rendering, workspace
 from tasks.rendering import RendererLostError, Renderers, RenderJob, clip_key, find_clip
 from tasks.segments import silence
 
@@ -55,7 +57,7 @@ def test_a_clip_has_as_many_frames_as_were_asked_for_and_a_record_of_its_cost(jo
     assert find_clip(store, job.segment.key) == replace(clip, seconds_of_work=0.0)
 
 
-def test_a_renderer_that_is_killed_is_replaced(job: RenderJob) -> None:
+def test_a_renderer_that_is_killed_is_replaced_and_counted(job: RenderJob, collector: Any) -> None:
     long = replace(job, frames=200_000)
     renderers = Renderers(1)
     try:
@@ -80,13 +82,83 @@ def test_a_renderer_that_is_killed_is_replaced(job: RenderJob) -> None:
         assert renderers.render(job).frames == 25
     finally:
         renderers.close()
+    metrics.flush()
+    assert collector.values["portrayal.renderer.restarts", "lost"] == 1
+    assert collector.values["portrayal.video.rendered", "cpu"] == 1.0
+
+
+def test_a_renderer_that_hangs_is_killed_after_a_time_that_grows_with_the_segment_and_one_that_grows_is_replaced(
+    job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTRAYAL_RENDERER_TIMEOUT", "1.5")
+    assert rendering.longest_silence(replace(job, frames=1000)) > rendering.longest_silence(job) > 1.5
+    long = replace(job, frames=100_000)
+    monkeypatch.setenv("PORTRAYAL_DEVICES", "cpu")
+    monkeypatch.setattr(rendering, "PATIENCE", 0.0)  # the segment is long so that it can be stopped midway
+    renderers = Renderers(1)
+    slot = renderers._slots[0]
+
+    def stop_it() -> None:
+        while slot._shared[1] == 0:
+            time.sleep(0.02)
+        os.kill(slot._shared[0], signal.SIGSTOP)
+
+    try:
+        monkeypatch.setenv("PORTRAYAL_RENDERER_TIMEOUT", "60")
+        renderers.render(job)  # it has started; from now on silence means that it hangs
+        monkeypatch.setenv("PORTRAYAL_RENDERER_TIMEOUT", "1.5")
+        hung = slot._shared[0]
+        threading.Thread(target=stop_it, daemon=True).start()
+        with pytest.raises(RendererLostError, match=r"turn 1 \(Ann\).*no frame in 2 s"):
+            renderers.render(long)
+        _wait_until_gone(hung)
+        monkeypatch.setenv("PORTRAYAL_RENDERER_TIMEOUT", "60")
+        assert renderers.render(job).frames == 25
+        warm = slot._shared[0]
+        assert slot._shared[2] > 20e6  # measured, in bytes
+        renderers.render(job)
+        assert slot._shared[0] == warm != hung
+        monkeypatch.setenv("PORTRAYAL_RENDERER_MEMORY_MB", "20")
+        renderers.render(job)
+        assert slot._shared[0] != warm
+        _wait_until_gone(warm)
+    finally:
+        renderers.close()
+
+
+def test_each_device_has_a_process_that_sees_it_before_torch_is_imported(
+    job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTRAYAL_DEVICES", "GPU-1a2b, cpu")
+    assert rendering.devices() == ("GPU-1a2b", "cpu") and rendering.renderer_count(9) == 2
+    renderers = Renderers(2)
+    try:
+        asked = [slot._pool.submit(_what_it_sees) for slot in renderers._slots]
+        assert [one.result(120) for one in asked] == [("GPU-1a2b", False), ("", False)]
+    finally:
+        renderers.close()
+    monkeypatch.setenv("PORTRAYAL_DEVICES", "0,,1")
+    with pytest.raises(InputError, match="PORTRAYAL_DEVICES"):
+        rendering.devices()
+
+
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.05)
+
+
+def _what_it_sees() -> tuple[str | None, bool]:
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), "torch" in sys.modules
 
 
 def test_what_a_renderer_refuses_reaches_the_caller_with_its_sentence(job: RenderJob) -> None:
     renderers = Renderers(1)
     try:
         lost = replace(job, segment=replace(job.segment, audio="audio/nothing.wav"))
-        with pytest.raises(InputError, match=r"audio/nothing\.wav"):
+        with pytest.raises(LostArtifactError, match=r"audio/nothing\.wav"):
             renderers.render(lost)
         changed = replace(job, segment=replace(job.segment, fingerprint="another"))
         with pytest.raises(InputError, match="planned with"):

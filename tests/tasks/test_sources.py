@@ -7,7 +7,7 @@ import pytest
 
 from media.errors import InputError
 from tasks.request import ProductionRequest, checked_request
-from tasks.sources import check_out, read_source
+from tasks.sources import read_source
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -15,15 +15,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PORTRAYAL_HOME", str(tmp_path_factory.mktemp("home")))
         yield
-
-
-def test_a_folder_is_tried_without_leaving_a_trace(tmp_path: Path) -> None:
-    check_out(tmp_path / "a" / "b")
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "mine.txt").write_text("mine")
-    check_out(tmp_path / "a")
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine.txt"]
 
 
 def test_a_production_keeps_its_identity_when_its_file_changes(tmp_path: Path) -> None:

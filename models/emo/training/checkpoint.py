@@ -33,6 +33,8 @@ def assembled(
         steps=steps,
         latent_scale=scale,
         latent_spread=asdict(spread),
+        # Drawn presenters have a codec of their own; what needs an autoencoder is filmed.
+        domain="photo" if isinstance(codec, AutoencoderCodec) else "illustrated",
     )
 
 

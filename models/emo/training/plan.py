@@ -18,11 +18,11 @@ class Plan:
     pictures: int = 900
     codec_steps: int = 600
     scenes: int = 2048
-    crop_steps: int = 1500
+    crop_steps: int = 5000
     gate_after: int = 700
     """Crop steps before training is stopped if it ignores the sound."""
-    image_steps: int = 400
-    video_steps: int = 650
+    image_steps: int = 600
+    video_steps: int = 600
     speed_steps: int = 100
 
 

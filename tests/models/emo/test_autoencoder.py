@@ -88,3 +88,11 @@ def test_the_papers_networks_take_stable_diffusions_weights_by_name_and_shape() 
     reference = {name: weight.shape for name, weight in built["reference_net"].state_dict().items()}
     without_text = {n: s for n, s in published.items() if "attn2" not in n and "transformer_blocks.0.norm2" not in n}
     assert reference == without_text
+
+
+def test_what_torch_says_when_memory_is_not_enough_is_understood() -> None:
+    from media.memory import is_out_of_memory
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value) and is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))

@@ -14,8 +14,9 @@ from media.video import read_frames, write_video
 from models.avatars import motion
 from models.emo.training.videos import crops, cuts, films, prepare
 from models.emo.training.videos.cuts import Demands
-from models.emo.training.videos.faces import FaceFinder, Faces, read_sidecar, sidecar
-from models.emo.training.videos.head import head_angles, head_speed
+from models.emo.training.videos.faces import Faces, read_sidecar, sidecar
+from models.faces import FaceFinder
+from models.head import head_angles, head_speed
 
 SMALL = Demands(size=96)
 

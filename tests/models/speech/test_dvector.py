@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,11 +102,16 @@ def test_it_is_much_faster_than_real_time(telephone_samples: Samples) -> None:
     assert time.process_time() - before < 30 / 5
 
 
-def test_diarizing_leaves_the_number_of_threads_alone() -> None:
+def test_diarizing_leaves_the_number_of_threads_alone_and_pyannote_audio_unimported(telephone: Path) -> None:
     program = (
-        "import numpy, torch; torch.set_num_threads(3)\n"
-        "from models.speech.vad import speech_regions\n"
-        "speech_regions(numpy.zeros(16000, 'float32')); print(torch.get_num_threads())"
+        "import sys, torch; torch.set_num_threads(3)\n"
+        "from pathlib import Path\n"
+        "from media.audio import read_audio\n"
+        "from models.speech.engines import diarizer\n"
+        "sound = read_audio(Path(sys.argv[1]), 16000)[6 * 16000 : 16 * 16000]\n"
+        "found = diarizer('dvector').diarize(sound, 16000, speakers=2)\n"
+        "print(len(found.embeddings), torch.get_num_threads(), [one for one in sys.modules if one.startswith('pyannote')])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.split() == ["3"]
+    command = [sys.executable, "-c", program, str(telephone / "sample.wav")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=280)
+    assert done.stdout.split(maxsplit=2) == ["2", "3", "[]\n"]

@@ -18,6 +18,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for variable in ("HF_HUB_CACHE", "HF_HOME", "PORTRAYAL_HF_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return Settings(home=tmp_path / "home")
 
 

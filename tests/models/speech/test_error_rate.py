@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.speech.error_rate import diarization_error_rate
+from models.speech.error_rate import diarization_error_rate, diarization_errors
 from models.speech.protocols import SpeakerTurn
 
 
@@ -36,6 +36,8 @@ def test_confusion_counts_once_and_overlap_for_each_speaker() -> None:
     hypothesis = [SpeakerTurn("x", 0.0, 4.0), SpeakerTurn("y", 4.0, 7.0), SpeakerTurn("x", 7.0, 10.0)]
     # 12 s are spoken; the 2 s of a in the overlap are missed, and x is b's last 3 s by mistake.
     assert diarization_error_rate(reference, hypothesis) == pytest.approx(5 / 12)
+    errors = diarization_errors(reference, [*hypothesis, SpeakerTurn("z", 11.0, 12.0)])
+    assert (errors.missed, errors.false_alarm, errors.confusion) == pytest.approx((2 / 12, 1 / 12, 3 / 12))
 
 
 def test_what_lies_within_the_collar_is_forgiven() -> None:
@@ -74,8 +76,10 @@ def test_it_agrees_with_pyannote_metrics() -> None:
     def agree(reference: list[SpeakerTurn], hypothesis: list[SpeakerTurn], collar: float) -> None:
         everywhere = Timeline([Segment(-1.0, 11.0)])
         theirs = metrics[collar](annotation(reference), annotation(hypothesis), uem=everywhere, detailed=True)
-        ours = diarization_error_rate(reference, hypothesis, collar)
+        ours = diarization_errors(reference, hypothesis, collar)
         if theirs["total"] > 1e-6:
-            assert ours == pytest.approx(theirs["diarization error rate"], abs=1e-6)
+            assert ours.rate == pytest.approx(theirs["diarization error rate"], abs=1e-6)
+            parts = [theirs[part] / theirs["total"] for part in ("missed detection", "false alarm", "confusion")]
+            assert [ours.missed, ours.false_alarm, ours.confusion] == pytest.approx(parts, abs=1e-6)
 
     agree()

@@ -9,6 +9,7 @@ import yaml
 
 from media.audio import resample
 from media.errors import MissingEngineError
+from media.long_sound import LongSound
 from media.settings import Settings
 from models.speech.protocols import Diarization, Samples, SpeakerTurn
 from models.speech.pyannote import PyannoteDiarizer
@@ -87,6 +88,15 @@ def test_where_no_speech_is_heard_there_are_no_turns_whatever_the_network_says(w
 def test_a_local_folder_diarizes_samples_of_any_rate(found: Diarization) -> None:
     assert found.turns and "1 speaker found by pyannote.audio" in found.note
     assert all(0 <= turn.start < turn.end <= SECONDS for turn in (*found.turns, *found.exclusive))
+
+
+def test_sound_on_disk_is_heard_as_sound_in_memory(
+    found: Diarization, weights: Path, dialogue: tuple[Samples, int, list[SpeakerTurn]], tmp_path: Path
+) -> None:
+    samples, rate, _ = dialogue
+    with LongSound(tmp_path) as sound:
+        sound.append(resample(samples[: SECONDS * rate], rate, 8000))
+        assert PyannoteDiarizer(str(weights)).diarize(sound, 8000, max_speakers=2) == found
 
 
 def test_the_exclusive_diarization_never_overlaps(found: Diarization) -> None:

@@ -12,7 +12,7 @@ from scipy.ndimage import binary_closing
 from media.video import Picture
 from models.emo.training.videos.faces import Faces
 from models.emo.training.videos.films import FPS, Film
-from models.emo.training.videos.head import head_angles
+from models.head import head_angles
 
 CHANGED = 0.12
 """Difference of colours, 0..1, from which two pictures may belong to different scenes; faces are looked for anew."""

@@ -1,18 +1,14 @@
-"""Finds the face in every picture of a video, and five points on it: eyes, nose and corners of the mouth.
+"""Follows the main face through every picture of a video, and reads and writes files of faces that others have found.
 
-MTCNN (Zhang et al. 2016, arXiv 1604.02878), with the weights that facenet-pytorch carries: its three networks look for faces
-twice a second and at every cut; in between, its last network alone follows the face, which is several times faster. The last
-network is asked about many slightly different squares around the face and their mirror images, and the answers are averaged:
-the points of a single answer tremble by a degree or two of head rotation, which would look like motion.
+`models.faces` looks for faces twice a second and at every cut; in between, its last network alone follows the face, which is
+several times faster.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,36 +16,16 @@ from numpy.typing import NDArray
 from media.errors import InputError
 from media.video import Picture
 from models.emo.training.videos.films import FPS, Film
-from models.speech.torch_threads import one_thread
-
-Array = NDArray[np.float32]
+from models.faces import SECOND, Array, FaceFinder, overlap
 
 LOOK_EVERY = 12
 """Pictures from one search for faces to the next."""
 SURE = 0.6
 """Score from which a followed face is a face; real ones have 0.95 and more."""
-SECOND = 0.3
-"""A second face counts from this share of the first one's height: smaller ones are people far behind, or posters."""
 
 _FOUND = 0.9  # score from which a second face is believed
-_SMALLEST = 32  # pixels of the watched picture
 _WATCHED = 540  # height or width, whichever is less, of the pictures that faces are looked for in
-_VIEWS = 10  # squares around the face that are asked about, each also mirrored
-_WANDER = 0.04  # how far the squares differ, in their side
 _APART = 0.5  # seconds between two entries of a sidecar file that are still joined
-_SIDE = 48  # pixels, what MTCNN's last network looks at
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """A face in one picture; coordinates in its pixels."""
-
-    box: Array
-    """(4,): left, top, right, bottom, from the middle of the forehead to the chin."""
-    points: Array
-    """(5, 2): the eye at the left of the picture, the other one, nose, corner of the mouth at the left, the other one."""
-    score: float
-    """0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,92 +41,6 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.counts)
-
-
-class FaceFinder:
-    """MTCNN, loaded when it is first needed.
-
-    Args:
-        device: where its networks run.
-    """
-
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
-
-    @cached_property
-    def _mtcnn(self) -> Any:
-        from facenet_pytorch import MTCNN
-
-        return MTCNN(keep_all=True, min_face_size=_SMALLEST, device=self.device)
-
-    def find(self, picture: Picture) -> list[Face]:
-        """All faces of a picture (H, W, 3), the largest first."""
-        try:
-            with one_thread():  # how threads share a sum decides its last digits
-                boxes, scores, points = self._mtcnn.detect(np.ascontiguousarray(picture), landmarks=True)
-        except (RuntimeError, ValueError) as error:
-            if "non-empty" not in str(error):
-                raise
-            return []  # what it says where no candidate lies within the picture, or the picture is too small for one
-        if boxes is None:
-            return []
-        faces = [
-            Face(np.asarray(b, np.float32), np.asarray(p, np.float32), float(s))
-            for b, p, s in zip(boxes, points, scores, strict=True)
-        ]
-        return sorted(faces, key=lambda face: face.box[1] - face.box[3])
-
-    def follow(self, picture: Picture, box: Array) -> Face:
-        """The face that was at `box` a moment ago."""
-        import torch
-        import torch.nn.functional as F
-
-        # The squares, as (left, top, side), cut out of the picture once for all of them.
-        centre, side = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2]))
-        squares = np.concatenate([centre - side / 2 + side * (_VIEWPOINTS[:, :2]), side * _VIEWPOINTS[:, 2:]], 1)
-        low = np.floor(squares[:, :2].min(0)).astype(int) - 1
-        high = np.ceil((squares[:, :2] + squares[:, 2:]).max(0)).astype(int) + 1
-        height, width = picture.shape[:2]
-        columns, rows = (np.arange(low[k], high[k]).clip(0, (width, height)[k] - 1) for k in (0, 1))
-        region = torch.from_numpy(picture[rows[:, None], columns]).to(self.device).permute(2, 0, 1)[None].float()
-        extent = np.array([len(columns), len(rows)])
-        scale = squares[:, 2:] / extent
-        shift = (2 * (squares[:, :2] - low) + squares[:, 2:]) / extent - 1
-        theta = torch.zeros(len(squares), 2, 3, device=self.device)
-        theta[:, 0, 0], theta[:, 1, 1] = (torch.from_numpy(scale[:, k]).float() for k in (0, 1))
-        theta[:, :, 2] = torch.from_numpy(shift).float()
-        # Sampled twice as fine and averaged, so that nothing is skipped.
-        grid = F.affine_grid(theta, [len(squares), 3, 2 * _SIDE, 2 * _SIDE], align_corners=False)
-        views = F.grid_sample(region.expand(len(squares), -1, -1, -1), grid, padding_mode="border", align_corners=False)
-        views = (F.avg_pool2d(views, 2) - 127.5) / 128
-        with one_thread(), torch.inference_mode():
-            offsets, points, scores = self._mtcnn.onet(torch.cat([views, views.flip(3)]))
-        offsets, points, scores = offsets.cpu().numpy(), points.cpu().numpy(), scores[:, 1].cpu().numpy()
-
-        half = len(squares)
-        x, y = points[:, :5], points[:, 5:]
-        x[half:], y[half:] = (values[half:, [1, 0, 2, 4, 3]] for values in (1 - x, y))
-        edges = np.array([0, 0, 1, 1]) + offsets
-        edges[half:] = np.stack([1 - edges[half:, 2], edges[half:, 1], 1 - edges[half:, 0], edges[half:, 3]], 1)
-        left, top, sides = np.tile(squares, (2, 1)).T[:, :, None]
-        corners = np.concatenate([left, top, left, top], 1) + sides * edges
-        return Face(
-            corners.mean(0).astype(np.float32),
-            np.stack([left + sides * x, top + sides * y], -1).mean(0).astype(np.float32),
-            float(scores.mean()),
-        )
-
-
-def _viewpoints() -> NDArray[np.float64]:
-    """(_VIEWS, 3): shifts in x and y and sizes of the squares around a face, in its size; the same every time."""
-    chance = np.random.default_rng(0)
-    shift = chance.uniform(-_WANDER, _WANDER, (_VIEWS, 2))
-    size = 1 + chance.uniform(-_WANDER, _WANDER, (_VIEWS, 1))
-    shift, size = shift - shift.mean(0), size / size.mean()
-    return np.concatenate([shift - (size - 1) / 2, size], 1)
-
-
-_VIEWPOINTS = _viewpoints()
 
 
 def watched_size(film: Film) -> tuple[int, int]:
@@ -198,10 +88,10 @@ class Follower:
             self._box = None
         if faces:
             kept = self._box
-            main = faces[0] if kept is None else max(faces, key=lambda face: _overlap(face.box, kept))
-            if kept is not None and _overlap(main.box, kept) < 0.2:
+            main = faces[0] if kept is None else max(faces, key=lambda face: overlap(face.box, kept))
+            if kept is not None and overlap(main.box, kept) < 0.2:
                 main = faces[0]
-            if kept is None or _overlap(main.box, kept) < 0.6:
+            if kept is None or overlap(main.box, kept) < 0.6:
                 self._box = main.box
             tall = float(main.box[3] - main.box[1])
             others = [f for f in faces if f is not main and f.score >= _FOUND and f.box[3] - f.box[1] >= SECOND * tall]
@@ -220,12 +110,6 @@ class Follower:
                 counts[first:second] = np.where(between > 0, np.maximum(between, counts[second]), 0)
         boxes = np.array(self._boxes, np.float32).reshape(-1, 4) * scale
         return Faces(boxes, np.array(self._points, np.float32).reshape(-1, 5, 2) * scale, counts)
-
-
-def _overlap(one: Array, two: Array) -> float:
-    """Intersection over union."""
-    inside = np.clip(np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2]), 0, None).prod()
-    return float(inside / ((one[2:] - one[:2]).prod() + (two[2:] - two[:2]).prod() - inside))
 
 
 def sidecar(path: Path) -> Path:

@@ -24,9 +24,10 @@ from media.errors import InputError
 from media.video import Picture, read_frames, write_video
 from models.emo.training.videos import crops, cuts
 from models.emo.training.videos.cuts import Demands, Stretch
-from models.emo.training.videos.faces import FaceFinder, Faces, Follower, read_sidecar, sidecar, watched_size
+from models.emo.training.videos.faces import Faces, Follower, read_sidecar, sidecar, watched_size
 from models.emo.training.videos.films import FPS, SAMPLE_RATE, Film, Shown, open_film, pictures, sound
-from models.emo.training.videos.head import head_angles, head_speed
+from models.faces import FaceFinder
+from models.head import head_angles, head_speed
 from models.speech.vad import speech_regions
 
 Array = NDArray[np.float32]

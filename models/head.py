@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from models.emo.training.videos.films import FPS
-
 Array = NDArray[np.float32]
 
 _NOSE = 0.4
@@ -25,7 +23,7 @@ _STEADY = (0.08, 0.24, 0.08)
 """Seconds (standard deviation) over which yaw, pitch and roll are smoothed."""
 
 
-def head_angles(points: Array, fps: float = FPS) -> Array:
+def head_angles(points: Array, fps: float = 25) -> Array:
     """(F, 5, 2) points in pixels, as `faces.Face.points`, to yaw, pitch and roll in degrees (F, 3).
 
     Signs as in `models.avatars.drawing.Pose`: to the viewer's right, upwards, clockwise.
@@ -48,7 +46,7 @@ def head_angles(points: Array, fps: float = FPS) -> Array:
     return np.stack(smooth, 1).astype(np.float32)
 
 
-def head_speed(angles: Array, fps: float = FPS) -> Array:
+def head_speed(angles: Array, fps: float = 25) -> Array:
     """(F, 3) degrees to (F,) degrees a second, all three rotations together."""
     if len(angles) < 2:
         return np.zeros(len(angles), np.float32)

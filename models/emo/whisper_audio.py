@@ -1,0 +1,96 @@
+"""The `whisper` audio encoder: what every layer of Whisper's encoder hears around a video frame, as EchoMimic v1 has it."""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from numpy.typing import NDArray
+from torch import Tensor
+
+RATE = 50
+"""Rows of features a second."""
+CHUNK = 1500
+"""Rows that Whisper hears at once: 30 s."""
+BEFORE, AFTER = 4, 6
+"""Rows around a frame: from 4 before it to 5 behind it."""
+_KEPT_CHUNKS = 3
+
+
+class WhisperAudioEncoder(ModelMixin, ConfigMixin):
+    """Whisper's encoder, read before every layer and behind the last one, ahead of the final norm.
+
+    Args: sizes, as `whisper.model.ModelDimensions` names them; those of whisper-tiny when not given.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        n_mels: int = 80,
+        n_audio_ctx: int = CHUNK,
+        n_audio_state: int = 384,
+        n_audio_head: int = 6,
+        n_audio_layer: int = 4,
+    ):
+        super().__init__()
+        from whisper.model import AudioEncoder
+
+        self.encoder = AudioEncoder(n_mels, n_audio_ctx, n_audio_state, n_audio_head, n_audio_layer)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """(B, n_mels, 3000) log-mel spectrograms to (B, 1500, n_audio_layer + 1, n_audio_state)."""
+        encoder: Any = self.encoder
+        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+        x = (x + encoder.positional_embedding).to(x.dtype)
+        layers = [x]
+        for block in encoder.blocks:
+            layers.append(x := block(x))
+        return torch.stack(layers, 2)
+
+    def listen(self, samples: NDArray[np.float32], frames: int, fps: int) -> "Hearing":
+        """What is heard at each of `frames` frames; sound that is missing at the end is silence.
+
+        Args:
+            samples: (N,) mono at 16 kHz, [-1, 1].
+        """
+        from whisper.audio import SAMPLE_RATE, log_mel_spectrogram
+
+        wanted = frames * SAMPLE_RATE // fps
+        padded = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+        # Its level is relative to the loudest moment of all of the sound, so it is measured at once: 32 kB a second.
+        mel = log_mel_spectrogram(torch.from_numpy(padded), self.config.n_mels)
+        return Hearing(self, mel, fps)
+
+
+class Hearing:
+    """Whisper's features of one recording; a few chunks of 30 s are held at a time, however long it is."""
+
+    def __init__(self, encoder: WhisperAudioEncoder, mel: Tensor, fps: int):
+        self._encoder, self._mel, self._fps = encoder, mel, fps
+        self._chunks: OrderedDict[int, Tensor] = OrderedDict()
+        self.rows = max(1, mel.shape[-1] // 2)
+        """Rows of features."""
+
+    def tokens(self, frames: Tensor) -> Tensor:
+        """(n,) frame numbers to (n, 10 * layers, n_audio_state): the rows around each frame, row by row."""
+        middle = (frames.cpu().double() * RATE / self._fps).floor().long()
+        index = (middle[:, None] + torch.arange(-BEFORE, AFTER)).clamp(0, self.rows - 1)
+        chunks = {number: self._chunk(number) for number in sorted({int(row) // CHUNK for row in index.flatten()})}
+        found = torch.stack([chunks[int(row) // CHUNK][int(row) % CHUNK] for row in index.flatten()])
+        return found.view(len(frames), -1, found.shape[-1])
+
+    def _chunk(self, number: int) -> Tensor:
+        """(1500, layers, n_audio_state)."""
+        if number in self._chunks:
+            self._chunks.move_to_end(number)
+            return self._chunks[number]
+        first = next(self._encoder.parameters())
+        mel = self._mel[:, 2 * CHUNK * number : 2 * CHUNK * (number + 1)]
+        mel = F.pad(mel, (0, 2 * CHUNK - mel.shape[-1])).to(first)
+        self._chunks[number] = self._encoder(mel[None])[0]
+        while len(self._chunks) > _KEPT_CHUNKS:
+            self._chunks.popitem(last=False)
+        return self._chunks[number]

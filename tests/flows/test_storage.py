@@ -1,0 +1,107 @@
+"""Productions whose artifacts and videos are on S3: what one machine made, another finds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media.video import probe_video
+
+STILL = ("--engine", "render=still", "--aspect", "1:1")
+
+Machine = Callable[..., Any]
+
+
+@pytest.fixture
+def machine(
+    seeded_home: Path, tmp_path: Path, bucket: Any, portrayal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Machine:
+    """Produces with a home of its own, in a process of its own if that is wished; nothing is shared but the script."""
+
+    def produce(name: str, script: Path, out: str, *, own_process: bool = False, code: int = 0, **more: str) -> Any:
+        home = tmp_path / name
+        if not home.exists():
+            home.mkdir()
+            shutil.copy(seeded_home / "catalog.db", home)
+        own = {"PORTRAYAL_HOME": str(home), "PORTRAYAL_STORE_URL": f"s3://{bucket.name}/artifacts"}
+        own |= {"PORTRAYAL_RENDERERS": "1" if own_process else "0", "PORTRAYAL_STORE_PATIENCE": "2"} | more
+        arguments = ["produce", str(script), "--out", out, *STILL, "--json"]
+        if not own_process:
+            for variable, value in own.items():
+                monkeypatch.setenv(variable, value)
+            answer = portrayal(*arguments)
+            assert answer.code == code, answer
+            return answer.json if code == 0 else answer.err
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        made = subprocess.run(command, env=os.environ | own, stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(made.stdout)
+
+    return produce
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_what_one_machine_made_another_finds_and_mends(
+    machine: Machine, bucket: Any, script: Path, tmp_path: Path
+) -> None:
+    counts = ("rendered", "reused", "turns_spoken", "turns_reused", "videos_assembled")
+    elsewhere = f"s3://{bucket.name}/videos"
+    first = machine("first", script, elsewhere, own_process=True)
+    assert [first["figures"][one] for one in counts] == [5, 0, 3, 0, 1]
+    assert first["out"] == elsewhere and first["renditions"][0]["video"] == f"{elsewhere}/talk.en.mp4"
+    published = {one.key.removeprefix("videos/") for one in bucket.objects.filter(Prefix="videos/")}
+    assert published == {"production.json", *(f"talk.en.{suffix}" for suffix in ("mp4", "vtt", "srt", "json"))}
+    assert all(one["clip"].startswith(f"s3://{bucket.name}/artifacts/clips/") for one in first["segments"])
+    record = json.loads(bucket.Object("videos/production.json").get()["Body"].read())
+    assert str(tmp_path / "first") not in json.dumps(record)
+
+    second = machine("second", script, str(tmp_path / "out"))
+    assert [second["figures"][one] for one in counts] == [0, 5, 0, 3, 0]
+    video = tmp_path / "out" / "talk.en.mp4"
+    assert video.read_bytes() == bucket.Object("videos/talk.en.mp4").get()["Body"].read()
+    assert probe_video(video).frames > 0
+
+    # A clip and the video are damaged where they are: the third machine makes both anew, and nothing else.
+    clip = bucket.Object("artifacts/clips/" + first["segments"][1]["clip"].rpartition("/")[2])
+    (whole,) = list(bucket.objects.filter(Prefix="artifacts/videos/"))
+    for damaged in (clip, whole.Object()):
+        damaged.put(Body=b"half", Metadata=damaged.metadata)
+    third = machine("third", script, elsewhere)
+    assert [third["figures"][one] for one in counts] == [1, 4, 0, 3, 1]
+    assert whole.Object().get()["Body"].read() == video.read_bytes()
+
+
+def test_a_store_that_is_gone_or_is_none_is_said_before_any_work(
+    machine: Machine, script: Path, tmp_path: Path
+) -> None:
+    for environment, code, words in (
+        ({"PORTRAYAL_STORE_URL": "s3://nobody-made-this"}, 1, ("no bucket 'nobody-made-this'",)),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 2, ("127.0.0.1:9 does not answer", "again")),
+    ):
+        said = machine("home", script, str(tmp_path / "out"), code=code, **environment)
+        assert said.count("\n") == 1 and said.startswith("portrayal: ") and all(word in said for word in words), said
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_store_that_goes_away_while_work_goes_on_is_said_and_the_next_run_goes_on(
+    machine: Machine, bucket: Any, script: Path, s3_network: Any, tmp_path: Path
+) -> None:
+    def cut_after_the_second_clip(piece: bytes, number: int) -> bytes | None:
+        clips = [one for one in bucket.objects.filter(Prefix="artifacts/clips/") if one.key.endswith(".mp4")]
+        return piece if len(clips) < 2 else None
+
+    s3_network.requests = cut_after_the_second_clip
+    said = machine("home", script, str(tmp_path / "out"), code=2)
+    lines = [line for line in said.splitlines() if line.startswith("portrayal: ")]  # Prefect logs there, too
+    assert len(lines) == 1 and "does not answer as it should" in lines[0] and "again" in lines[0], said
+    s3_network.heal()
+    figures = machine("home", script, str(tmp_path / "out"))["figures"]
+    assert (figures["turns_spoken"], figures["reused"], figures["rendered"]) == (0, 2, 3)

@@ -1,0 +1,117 @@
+"""Fetching published weights, from a server on this machine that speaks as much of the hub's protocol as is needed."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import pytest
+
+from media.errors import InputError, MissingEngineError
+from models.emo import hub
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub:
+    """Serves a folder as the one repository; counts what is asked for, and can lie about a file's checksum."""
+
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.lies_about: str | None = None
+        served = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self._answer(with_body=False)
+
+            def do_GET(self) -> None:
+                self._answer(with_body=True)
+
+            def _answer(self, with_body: bool) -> None:
+                path = unquote(urlparse(self.path).path)
+                if path.startswith("/api/models/"):
+                    self._send(json.dumps(served.index(folder)).encode(), {"Content-Type": "application/json"}, True)
+                    return
+                name = path.split(f"/resolve/{SHA}/")[-1]
+                if with_body:
+                    served.asked.append(name)
+                data = (folder / name).read_bytes()
+                etag = hashlib.sha256(data).hexdigest()
+                self._send(
+                    data, {"ETag": f'"{etag}"', "X-Repo-Commit": SHA, "X-Linked-Size": str(len(data))}, with_body
+                )
+
+            def _send(self, data: bytes, headers: dict[str, str], with_body: bool) -> None:
+                self.send_response(200)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                if with_body:
+                    self.wfile.write(data)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def index(self, folder: Path) -> dict[str, Any]:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        siblings = []
+        for path in sorted(files):
+            name = path.relative_to(folder).as_posix()
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            lfs = {
+                "sha256": "0" * 64 if name == self.lies_about else digest,
+                "size": path.stat().st_size,
+                "pointerSize": 1,
+            }
+            siblings.append({"rfilename": name, "size": path.stat().st_size, "blobId": SHA, "lfs": lfs})
+        return {"id": hub.REPOSITORY, "modelId": hub.REPOSITORY, "sha": SHA, "siblings": siblings}
+
+
+@pytest.fixture
+def served(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    one = Hub(published)
+    monkeypatch.setenv("HF_ENDPOINT", one.url)
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    yield one
+    one.server.shutdown()
+
+
+def test_files_are_fetched_once_checked_and_converted(served: Hub, micro: Any, tmp_path: Path) -> None:
+    published = hub.published_files("acc", tmp_path)
+    assert published.revision == SHA and len(published.files) == 7
+    assert published.bytes == sum(file.bytes for file in published.files) > 1_000_000
+    shared = published.files[0]
+    hub._fetch(shared, SHA, tmp_path / ".echomimic-files", "acc", tmp_path, None)  # as far as a killed run came
+    folder = hub.pull_echomimic("acc", published, tmp_path, size=micro)
+    assert folder == tmp_path / "echomimic-acc" and (folder / "model_index.json").is_file()
+    assert sorted(served.asked) == sorted(file.name for file in published.files)
+    assert [one.name for one in tmp_path.iterdir()] == ["echomimic-acc"]
+    with pytest.raises(InputError, match="it is there already"):
+        hub.pull_echomimic("acc", published, tmp_path, size=micro)
+
+
+def test_a_file_that_is_not_what_was_announced_is_refused(served: Hub, micro: Any, tmp_path: Path) -> None:
+    served.lies_about = "motion_module.pth"
+    with pytest.raises(InputError, match=r"motion_module\.pth: what was fetched is not what the hub announced"):
+        hub.pull_echomimic("base", hub.published_files("base", tmp_path), tmp_path, size=micro)
+    assert not (tmp_path / "echomimic").exists() and not (tmp_path / ".echomimic-files/motion_module.pth").exists()
+
+
+def test_without_the_hub_it_is_said_what_to_download_and_where_to_put_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(
+        MissingEngineError, match=r"reference_unet\.pth.*models convert echomimic FOLDER .*echomimic-acc"
+    ):
+        hub.published_files("acc", tmp_path)
