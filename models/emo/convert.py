@@ -55,6 +55,7 @@ def convert_echomimic(
 
     Raises:
         InputError: a file is missing, damaged, holds code, or lacks keys or has others; or `out` cannot be written to.
+        StorageError: the disk is full.
     """
     told = progress or (lambda share: None)
     reference, denoising, motion, locator, whisper = (_found(source, name) for name in FILES[variant])

@@ -202,9 +202,9 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
         assert probe_video(out / f"talk.{language}.mp4").frames > 0
     assert runs and {one.state_type.value for one in runs} == {"COMPLETED"}
     found = portrayal("pools", "status", "--json").json
-    assert {one["name"]: [each["alive"] for each in one["workers"]] for one in found["pools"]} == {
-        "cpu": [True],
-        "gpu": [True],
+    assert {one["name"]: any(each["alive"] for each in one["workers"]) for one in found["pools"]} == {
+        "cpu": True,
+        "gpu": True,
     }
     assert found["failures"] == [] == found["running"]
     assert "Pool gpu (process): 1 workers alive" in portrayal("pools", "status").out

@@ -202,13 +202,13 @@ from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from media.errors import InputError
+from media.errors import StorageError
 from models.emo import echomimic
 from models.emo.convert import convert_echomimic
 size = echomimic.Size(image=128, blocks=(32,) * 4, layers=1, locator=(8, 16, 24, 32), clip_frames=6, overlap=2)
 try:
     convert_echomimic(Path(sys.argv[1]), Path(sys.argv[2]), "base", size)
-except InputError as error:
+except StorageError as error:
     print(error)
 """
 
