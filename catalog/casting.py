@@ -569,7 +569,8 @@ def _of_style(style: str | None) -> ColumnElement[bool]:
     """Whether a renderer for `style` is made for a portrait."""
     if style is None:
         return true()
-    return Portrait.style == "photo" if style == "photo" else Portrait.style != "photo"
+    photo: Any = literal_column("'photo'")  # a bound value would get the name of one of the queries' own
+    return Portrait.style == photo if style == "photo" else Portrait.style != photo
 
 
 def _not_rendered(portrait: Portrait) -> str:

@@ -203,7 +203,7 @@ def list_productions(session: Session, *, state: str | None = None, limit: int |
 def finished_videos(
     session: Session, *, production_id: str | None = None
 ) -> Iterator[tuple[Production, dict[str, str]]]:
-    """Scripts with a finished video, the last changed first, each with the paths of its videos by language.
+    """Productions with a finished video, the last changed first, each with the paths of its videos by language.
 
     One query finds them all. Of a production's videos, the one that was begun last comes first.
 
@@ -213,7 +213,7 @@ def finished_videos(
     query = (
         select(Production, Rendition.language, Rendition.video_path)
         .join(Rendition, Rendition.production_id == Production.id)
-        .where(Production.source_kind == "script", Rendition.video_path.is_not(None))
+        .where(Rendition.video_path.is_not(None))
         .order_by(Production.updated_at.desc(), Production.id, Rendition.started_at.desc())
     )
     if production_id is not None:

@@ -219,7 +219,7 @@ def lock(
                 stretch=round(spoken / samples, 3),
                 borrowed=round(max(min(samples, room) - own, 0) / sample_rate, 3),
                 late=round((start - slot_start) / fps, 3),
-                over=round(max(samples - room, 0) / sample_rate, 3),
+                over=math.ceil(1000 * max(samples - room, 0) / sample_rate) / 1000,  # a single sample costs a frame
             )
         )
     last = max((span.start_sample + span.samples for span in spans), default=0)

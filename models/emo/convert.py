@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from media.atomic import cannot_write
@@ -53,12 +55,15 @@ def convert_echomimic(
 
     Raises:
         InputError: a file is missing, damaged, holds code, or lacks keys or has others; or `out` cannot be written to.
+        StorageError: the disk is full.
     """
     told = progress or (lambda share: None)
     reference, denoising, motion, locator, whisper = (_found(source, name) for name in FILES[variant])
     require_autoencoder(source / AUTOENCODER, 8, 4)
     if out.exists():
         raise InputError(f"{out}: it is there already; remove it or choose another folder.")
+    for left in out.parent.glob(f".{out.name}.*.part"):  # of a conversion that was killed: gigabytes
+        shutil.rmtree(left, ignore_errors=True)
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         aside.mkdir(parents=True)
@@ -112,7 +117,13 @@ def _filled(network: nn.Module, files: tuple[Path, ...], rename: Rename, key: st
 
 
 def _write(network: Any, folder: Path) -> None:
-    network.save_pretrained(folder, max_shard_size="20GB")
+    try:
+        network.save_pretrained(folder, max_shard_size="20GB")
+    except SafetensorError as error:  # a full disk is told in words
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
     config = folder / "config.json"  # where a part was loaded from means nothing elsewhere
     kept = {name: value for name, value in json.loads(config.read_text()).items() if name != "_name_or_path"}
     config.write_text(json.dumps(kept, indent=2))
