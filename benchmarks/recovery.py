@@ -37,7 +37,7 @@ PREFIXES = ("audio", "speech", "clips", "videos")
 """Of artifacts that a production makes."""
 LOOK_SECONDS = 0.02
 """Between two looks at the artifacts."""
-GIVE_UP_SECONDS = 300.0
+GIVE_UP_SECONDS = 600.0
 RUNS_AT_MOST = 4
 
 SCRIPT = """\

@@ -1,6 +1,5 @@
 """The half of `benchmarks.recovery` that kills on a box: a Prefect server, workers of two pools, PostgreSQL under both."""
 
-import os
 import random
 import shutil
 import signal
@@ -23,8 +22,10 @@ from benchmarks.services import Service
 
 VICTIMS = ("flow", "renderer", "worker of cpu", "worker of gpu", "Prefect server", "PostgreSQL")
 RESTART_SECONDS = 1.0
-ALONE_SECONDS = 20.0
-"""A run without a living process for so long is a zombie; a server with automations takes its heartbeat instead."""
+CRASHED_SECONDS = 30.0
+"""A crashed run that is not begun again for so long stays crashed; `portrayal pools setup` has it begun again at once."""
+LEFT_SECONDS = 150.0
+"""A run without a process is crashed after 90 s without a heartbeat."""
 
 
 @contextmanager
@@ -61,9 +62,7 @@ def box(work: Work) -> Iterator[Callable[[int], Trial]]:
         stack.callback(shutil.rmtree, data, ignore_errors=True)
         stack.enter_context(services.running(database, signal.SIGQUIT))
         stack.enter_context(services.running(supervised["Prefect server"], signal.SIGTERM))
-        for pool in ("cpu", "gpu"):
-            _prefect(environment, "work-pool", "create", pool, "--type", "process", "--overwrite")
-        _prefect(environment, "deploy", "--all")
+        _portrayal(environment, "pools", "setup")
         for pool in ("cpu", "gpu"):
             stack.enter_context(services.running(supervised[f"worker of {pool}"], signal.SIGTERM))
         catalog = environment["PORTRAYAL_DATABASE_URL"]
@@ -75,7 +74,7 @@ def box(work: Work) -> Iterator[Callable[[int], Trial]]:
             if not usual[0]:  # how long it takes when nobody is killed; also fills what is kept between productions
                 began = time.monotonic()
                 undisturbed = _submit(server, work, folder / "undisturbed", 0)
-                if (state := _end_of(server, undisturbed)) != "COMPLETED":
+                if (state := _end_of(server, undisturbed)[0]) != "COMPLETED":
                     sys.exit(f"a production on the box ends as {state} even undisturbed; its log is in {folder}")
                 usual[0] = time.monotonic() - began
             return _trial(seed, work, folder / f"out-{seed}", supervised, server, usual[0], catalog)
@@ -102,9 +101,10 @@ def _trial(
         if victim in supervised:
             time.sleep(RESTART_SECONDS)
             supervised[victim].start()
-        state, runs = _end_of(server, run), 1
-        while state != "COMPLETED" and runs < RUNS_AT_MOST:
-            state, runs = _end_of(server, _submit(server, work, out, seed)), runs + 1
+        state, runs = _end_of(server, run)
+        while state != "COMPLETED" and runs < RUNS_AT_MOST:  # as an operator would
+            state, more = _end_of(server, _submit(server, work, out, seed))
+            runs += max(1, more)
     if state != "COMPLETED":
         problems.append(f"not finished after {runs} runs ({state})")
     else:
@@ -155,40 +155,32 @@ def _submit(server: httpx.Client, work: Work, out: Path, seed: int) -> str:
     return str(_asked(server, "POST", f"/deployments/{deployment}/create_flow_run", body)["id"])
 
 
-def _end_of(server: httpx.Client, run: str) -> str:
-    """The state in which a flow run ends; one whose process is gone is set to crashed, as an operator would."""
-    deadline, alone_since = time.monotonic() + GIVE_UP_SECONDS, time.monotonic()
+def _end_of(server: httpx.Client, run: str) -> tuple[str, int]:
+    """The state in which a flow run ends, and how often it was begun. One that crashed is begun again by the server."""
+    deadline, crashed_at, begun = time.monotonic() + GIVE_UP_SECONDS, 0.0, 0
     while time.monotonic() < deadline:
-        state = _asked(server, "GET", f"/flow_runs/{run}")["state"]["type"]
-        if state in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            return str(state)
-        if state != "RUNNING" or _has_process(run):
-            alone_since = time.monotonic()
-        elif time.monotonic() - alone_since > ALONE_SECONDS:
-            crashed = {"state": {"type": "CRASHED", "message": "Its process is gone."}, "force": True}
-            _asked(server, "POST", f"/flow_runs/{run}/set_state", crashed)
+        answer = _asked(server, "GET", f"/flow_runs/{run}")
+        state, begun = str(answer["state"]["type"]), int(answer["run_count"])
+        if state in ("COMPLETED", "FAILED", "CANCELLED"):
+            return state, begun
+        crashed_at = 0.0 if state != "CRASHED" else crashed_at or time.monotonic()
+        if crashed_at and time.monotonic() - crashed_at > CRASHED_SECONDS:
+            return state, begun
         time.sleep(0.5)
-    return "still running"
+    return "still running", begun
 
 
 def _running_runs(server: httpx.Client) -> list[str]:
-    """Flow runs that say they are running although nothing is left to do."""
-    deadline, alone = time.monotonic() + 3 * ALONE_SECONDS, list[str]()
+    """Productions and renderings that say they are running although nothing is left to do."""
+    deadline, alone = time.monotonic() + LEFT_SECONDS, list[str]()
+    wanted: dict[str, Any] = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}}
+    wanted["flows"] = {"name": {"any_": ["produce", "render"]}}
     while time.monotonic() < deadline:
-        wanted = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}}
         alone = [one["name"] for one in _asked(server, "POST", "/flow_runs/filter", wanted)]
         if not alone:
             return []
         time.sleep(1.0)
     return [f"flow run '{name}' is left running" for name in alone]
-
-
-def _has_process(run: str) -> bool:
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if run in process.environ().values():
-                return True
-    return False
 
 
 def _asked(server: httpx.Client, method: str, path: str, body: Any = None) -> Any:
@@ -207,8 +199,9 @@ def _asked(server: httpx.Client, method: str, path: str, body: Any = None) -> An
         time.sleep(0.5)
 
 
-def _prefect(environment: dict[str, str], *arguments: str) -> None:
-    command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-    done = subprocess.run(command, cwd=recovery.ROOT, env=environment, capture_output=True, text=True, check=False)
+def _portrayal(environment: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [*recovery.COMMAND, *arguments], cwd=recovery.ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        sys.exit(f"prefect {' '.join(arguments)} failed: {done.stdout}{done.stderr}{os.linesep}")
+        sys.exit(f"portrayal {' '.join(arguments)} failed: {done.stdout}{done.stderr}")

@@ -49,10 +49,14 @@ class Service:
             time.sleep(0.1)
 
     def stop(self, number: int) -> None:
-        """Send it a signal and wait until it is gone."""
+        """Send it a signal, and SIGKILL if it is not gone in half a minute."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
-            self.process.wait(60)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
 
 def free_port() -> int:
