@@ -39,17 +39,32 @@ def told(
         answer = portrayal("produce", script, "--out", tmp_path / "out", "--engine", "render=still", "--json")
         assert answer.code == code and "Prefect server was not told" not in answer.err, answer
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterId,
+        LogFilter,
+        LogFilterFlowRunId,
+    )
+    from prefect.client.schemas.sorting import FlowRunSort
     from prefect.events.filters import EventFilter, EventNameFilter
 
     with get_client(sync_client=True) as client:
+        of_flow = FlowFilter(name=FlowFilterName(any_=["produce"]))
+        produced = client.read_flow_runs(flow_filter=of_flow, sort=FlowRunSort.START_TIME_DESC)
         runs = sorted(
-            (run for run in client.read_flow_runs() if run.parameters["request"]["source"] == str(script)),
+            (run for run in produced if run.parameters["request"]["source"] == str(script)),
             key=lambda run: run.start_time,
         )
         assert len(runs) == 2
+        of_runs = FlowRunFilter(id=FlowRunFilterId(any_=[run.id for run in runs]))
+        in_log = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id for run in runs]))
 
         def artifacts(run: Any) -> dict[str, Any]:
-            found = [one for one in client.read_artifacts() if one.key and one.flow_run_id == run.id]
+            found = [
+                one for one in client.read_artifacts(flow_run_filter=of_runs) if one.key and one.flow_run_id == run.id
+            ]
             return {one.key.removeprefix("talk-").split("-", 1)[1]: one for one in found}
 
         def events() -> list[Any]:
@@ -61,7 +76,7 @@ def told(
             )
 
         def logs() -> list[str]:
-            return [one.message for one in client.read_logs() if one.flow_run_id in {run.id for run in runs}]
+            return [one.message for one in client.read_logs(in_log)]
 
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and not (len(events()) == 7 and any("finished" in one for one in logs())):
