@@ -1,16 +1,12 @@
 """Kills a process with SIGKILL at a random moment of a production, starts again what died, and checks what is left.
 
-    python -m benchmarks.recovery                          25 kills of a command, 25 on a box with servers and workers
-    python -m benchmarks.recovery --laptop 4 --box 0       a few of one kind
-    python -m benchmarks.recovery --seed 17 --laptop 1 --box 0     one that was seen before, again
+    python -m benchmarks.recovery                       25 kills of a command: of its flow, of a renderer, of its server
+    python -m benchmarks.recovery --kills 1 --seed 17   one that was seen before, again
 
 Every kill has a home of its own, and produces a script in two languages with the engine `still`, which costs next to nothing and
 is the same every time. The seed says who is killed and when. Afterwards the production has to be finished, and the same, frame by
 frame and sample by sample, as one that nobody disturbed; no artifact that was there whole may have been made again; no file may
-be half written; and nothing may be left `running`, neither in the catalog nor on the server.
-
-On a box there are a Prefect server, workers of the pools `cpu` and `gpu` and the two databases on PostgreSQL, each of which is
-started again a second after it died, as a supervisor does.
+be half written; and nothing may be left `running` in the catalog.
 """
 
 import argparse
@@ -59,7 +55,6 @@ BOB: I asked how far it is to the harbour.
 class Trial:
     """One kill and what came of it."""
 
-    placement: str
     seed: int
     victim: str
     after: float
@@ -161,10 +156,7 @@ def made_twice(versions: dict[str, set[tuple[int, int]]]) -> list[str]:
     return [f"{name} was made {len(seen)} times" for name, seen in versions.items() if len(seen) > 1]
 
 
-# A command on a laptop: the flow, its renderers, and the embedded server that it starts.
-
-
-def laptop_victims(command: psutil.Process) -> dict[str, psutil.Process]:
+def victims_of(command: psutil.Process) -> dict[str, psutil.Process]:
     """Those that can be killed now, by their role."""
     found = {"flow": command}
     for child in command.children(recursive=True):
@@ -177,7 +169,7 @@ def laptop_victims(command: psutil.Process) -> dict[str, psutil.Process]:
     return found
 
 
-def on_laptop(seed: int, work: "Work") -> Trial:
+def trial(seed: int, work: "Work") -> Trial:
     """One kill of a command that produces, in a home of its own."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="trial-", dir=work.folder) as name:
@@ -207,7 +199,7 @@ def on_laptop(seed: int, work: "Work") -> Trial:
         problems += made_twice(watch.versions) + half_written(home / "artifacts", out)
         problems += running_rows(f"sqlite:///{home / 'catalog.db'}")
     made = len(watch.versions) - before
-    return Trial("laptop", seed, victim, round(after, 1), runs, before, made, tuple(dict.fromkeys(problems)))
+    return Trial(seed, victim, round(after, 1), runs, before, made, tuple(dict.fromkeys(problems)))
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -252,7 +244,7 @@ def _kill_one(command: psutil.Process, wanted: str, at: float) -> tuple[str, lis
     while True:
         try:
             family = [command, *command.children(recursive=True)]
-            victims = laptop_victims(command)
+            victims = victims_of(command)
             if not command.is_running() or command.status() == psutil.STATUS_ZOMBIE:
                 return "nobody", []
             role = wanted if wanted in victims else "flow"
@@ -287,27 +279,25 @@ def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """Markdown: one row for every placement and victim."""
+    """Markdown: one row for every victim."""
     lines = [
-        "| placement | killed | kills | finished, identical | runs needed | whole before, made after | with problems |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| killed | kills | finished, identical | runs needed | whole before, made after | with problems |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
-    for placement, victim in sorted({(one.placement, one.victim) for one in trials}):
-        group = [one for one in trials if (one.placement, one.victim) == (placement, victim)]
-        good = sum(not one.problems for one in group)
+    for victim in sorted({one.victim for one in trials}):
+        group = [one for one in trials if one.victim == victim]
+        problems = sum(bool(one.problems) for one in group)
         runs = sorted(one.runs for one in group)
         before, made = sum(one.finished for one in group), sum(one.made for one in group)
-        problems = sum(bool(one.problems) for one in group)
         lines.append(
-            f"| {placement} | {victim} | {len(group)} | {good} | {runs[0]} to {runs[-1]} | {before}, {made} | {problems} |"
+            f"| {victim} | {len(group)} | {len(group) - problems} | {runs[0]} to {runs[-1]} | {before}, {made} | {problems} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--laptop", type=int, default=25, help="kills of a command on a laptop")
-    parser.add_argument("--box", type=int, default=25, help="kills on a box with servers and workers")
+    parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1, help="of the first trial; the next ones count on")
     parser.add_argument("--out", type=Path, help="a file that gets one JSON line a trial")
     given = parser.parse_args()
@@ -324,14 +314,8 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="portrayal-recovery-homes-"))
     try:
         shared = prepare(work)
-        for number in range(given.laptop):
-            note(on_laptop(given.seed + number, shared))
-        if given.box:
-            from benchmarks.recovery_box import box
-
-            with box(shared) as on_box:
-                for number in range(given.box):
-                    note(on_box(given.seed + given.laptop + number))
+        for number in range(given.kills):
+            note(trial(given.seed + number, shared))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     print(table(trials))
