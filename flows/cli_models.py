@@ -191,7 +191,7 @@ def convert_echomimic(
     variant: VariantOption = "base",
     json: JsonOption = False,
 ) -> None:
-    """Turn EchoMimic v1's published files into a checkpoint. Needs 16 GB of memory and as much disk as the files."""
+    """Turn EchoMimic v1's published files into a checkpoint. Reads one network at a time; needs as much disk as the files."""
     from flows.console import print_json, progress_on_stderr
     from flows.models import convert_echomimic as convert
 

@@ -183,10 +183,10 @@ class EMOPipeline(DiffusionPipeline):
         listen = self._listen(samples, frames, idle, seed)
         steps = num_inference_steps or config.steps
         generator = torch.Generator("cpu").manual_seed(seed)
-        if latents is None:
-            draw = lambda count: self._noise(seen, count, generator)  # noqa: E731
-        else:
-            draw = lambda count: latents  # noqa: E731
+
+        def draw(count: int) -> Tensor:
+            return self._noise(seen, count, generator) if latents is None else latents
+
         told = callback_on_step_end or (lambda step, predicted, after: None)
         clips = self._in_windows if config.window_overlap else self._one_by_one
         done = 0
