@@ -93,6 +93,13 @@ def starter(
         typer.Option(metavar="FIELD=NUMBER", help="Field of models.emo.training.plan.Plan that differs (repeatable)."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that draw scenes side by side.")] = 2,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Go on from a checkpoint's networks, and keep its audio encoder and codec. Default: begin with nothing.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train the starter from nothing: invented speech, drawn presenters, EMO's three stages. Takes hours."""
@@ -101,7 +108,7 @@ def starter(
     from flows.start import train_here
 
     with progress_on_stderr(show=not json):
-        folder = train_here(run, pairs("--plan", plan), processes=processes)
+        folder = train_here(run, pairs("--plan", plan), processes=processes, checkpoint=begin_with)
     if json:
         print_json({"checkpoint": str(folder)})
     else:

@@ -72,19 +72,23 @@ def campaign_here(
         return run_here(names, limit=limit, lease_seconds=lease_seconds, on_row=on_row)
 
 
-def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:
+def train_here(run: Path, plan: dict[str, str], *, processes: int, checkpoint: str | None = None) -> Path:
     """Train the starter checkpoint in the folder `run`; returns the checkpoint's folder.
 
     Args:
         plan: fields of `models.emo.training.plan.Plan` that differ from the default, as they were written.
+        checkpoint: name or folder of one to begin with; from nothing when None.
 
     Raises:
-        InputError: there is no such field, or its value is not a number.
+        InputError: there is no such field, its value is not a number, or the checkpoint is of another size.
+        MissingEngineError: there is no such checkpoint.
     """
     with _prefect() as server, ExitStack() as stages:
         fields = _plan_fields(plan)
         from flows.train import train_with_progress
+        from models.emo.renderer import checkpoint_folder
 
+        begun = None if checkpoint is None else checkpoint_folder(checkpoint, Settings().models_dir)
         advances: dict[str, Advance] = {}
 
         def report(name: str, share: float) -> None:
@@ -94,7 +98,7 @@ def train_here(run: Path, plan: dict[str, str], *, processes: int) -> Path:
 
         with stage(STAGE):
             server.join()
-        return train_with_progress(run, report, plan=fields, processes=processes)
+        return train_with_progress(run, report, plan=fields, processes=processes, checkpoint=begun)
 
 
 def train_emo_here(

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 
 
+@task(name="Begin with a checkpoint", persist_result=False)
+def begin_with(run: Path, checkpoint: Path, size: str) -> None:
+    from models.emo import networks
+    from models.emo.training.checkpoint import begin_with as begin
+
+    begin(run, checkpoint, networks.SIZES[size])
+
+
 @task(name="Speak and listen", persist_result=False)
 def write_speech(run: Path, plan: dict[str, int], processes: int) -> None:
     from models.emo.training.plan import Plan
@@ -128,7 +136,13 @@ def _report(stage: str) -> Callable[[float], None]:
 @flow(
     name="train", description="Train an EMO checkpoint on drawn presenters and invented speech.", persist_result=False
 )
-def train(run: Path, plan: dict[str, int] | None = None, size: str = "starter", processes: int = 2) -> Path:
+def train(
+    run: Path,
+    plan: dict[str, int] | None = None,
+    size: str = "starter",
+    processes: int = 2,
+    checkpoint: Path | None = None,
+) -> Path:
     """Audio encoder, codec, scenes, then EMO's three stages. Run it again after a kill, and it goes on.
 
     Args:
@@ -136,26 +150,35 @@ def train(run: Path, plan: dict[str, int] | None = None, size: str = "starter", 
         plan: fields of `models.emo.training.plan.Plan` that differ from the default.
         size: a name in `models.emo.networks.SIZES`.
         processes: that speak and draw side by side.
+        checkpoint: a folder whose audio encoder and codec are kept, and with whose networks the three stages begin.
 
     Returns:
         The folder of the checkpoint.
     """
     plan = plan or {}
     run.mkdir(parents=True, exist_ok=True)
-    write_speech(run, plan, processes)
-    train_audio_encoder(run, plan)
-    train_codec(run, plan, size)
+    if checkpoint is not None:
+        begin_with(run, checkpoint, size)
+    else:
+        write_speech(run, plan, processes)
+        train_audio_encoder(run, plan)
+        train_codec(run, plan, size)
     write_scenes(run, plan, size, processes)
     return train_stages(run, plan, size)
 
 
 def train_with_progress(
-    run: Path, listener: Progress, plan: dict[str, int] | None = None, size: str = "starter", processes: int = 2
+    run: Path,
+    listener: Progress,
+    plan: dict[str, int] | None = None,
+    size: str = "starter",
+    processes: int = 2,
+    checkpoint: Path | None = None,
 ) -> Path:
     """`train`, telling `listener` the stage's name and its share done."""
     global _listener
     _listener = listener
     try:
-        return train(run, plan, size, processes)
+        return train(run, plan, size, processes, checkpoint)
     finally:
         _listener = None

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from media.errors import InputError
+from models.emo import networks
 from models.emo.audio import MelAudioEncoder
 from models.emo.autoencoder import AutoencoderCodec
 from models.emo.codec import PortraitCodec
 from models.emo.denoising import Spread
 from models.emo.pipeline import EMOPipeline
+from models.emo.training.stage import Stage
 
 
 def assembled(
@@ -62,3 +66,27 @@ def save_checkpoint(
         )
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(aside, folder)
+
+
+def begin_with(run: Path, folder: Path, size: networks.Size) -> None:
+    """Put a checkpoint into a run that has not begun: codec and audio encoder, and networks for the first stage to begin with.
+
+    Raises:
+        InputError: the checkpoint is of another size.
+    """
+    if (run / "crop.pt").exists():
+        return
+    pipeline = EMOPipeline.from_pretrained(folder, dtype=torch.float32)
+    built = networks.networks(size, pipeline.audio_encoder)
+    del built["scheduler"]
+    for name, module in built.items():
+        try:
+            module.load_state_dict(getattr(pipeline, name).state_dict())
+        except (AttributeError, RuntimeError):
+            raise InputError(f"{folder}: its {name} is not of the size that is trained; begin without it.") from None
+    pipeline.audio_encoder.save_pretrained(run / "audio_encoder")
+    pipeline.codec.save_pretrained(run / "codec")
+    statistics = {"scale": pipeline.config.latent_scale, **pipeline.config.latent_spread}
+    (run / "statistics.json").write_text(json.dumps(statistics))
+    # Last, since it says that all of it is there.
+    Stage(run, "crop", nn.ModuleDict(built), 1, 0.0).save()

@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from media.errors import InputError
 from models.emo import corpus, networks
 from models.emo.audio import MelAudioEncoder
 from models.emo.pipeline import EMOPipeline
 from models.emo.training import hearing, stage
-from models.emo.training.checkpoint import assembled, save_checkpoint
+from models.emo.training.checkpoint import assembled, begin_with, save_checkpoint
 from models.emo.training.codec import train_codec
 from models.emo.training.curves import write_curves
 from models.emo.training.plan import Plan
@@ -77,6 +78,26 @@ def test_a_run_leaves_a_checkpoint_that_generates(run):
     portrait = np.full((64, 64, 3), 128, np.uint8)
     frames = pipeline(portrait, np.zeros(16_000, np.float32), (0.25, 0.2, 0.75, 0.8), 13).frames
     assert frames.shape == (13, 64, 64, 3)
+
+
+def test_training_can_begin_with_a_checkpoint(run, tmp_path):
+    begin_with(tmp_path, run / "checkpoint", networks.TINY)
+    (tmp_path / "scenes").symlink_to(run / "scenes")
+    encoder = MelAudioEncoder.from_pretrained(tmp_path / "audio_encoder")
+    stayed = replace(PLAN, crop_steps=0, image_steps=0, video_steps=0, speed_steps=0)
+    parts, scale, _ = train_stages(tmp_path, stayed, encoder, networks.TINY)
+    before = EMOPipeline.from_pretrained(run / "checkpoint", dtype=torch.float32)
+    assert scale == before.config.latent_scale
+    for name, weight in before.backbone.state_dict().items():
+        assert torch.equal(weight, parts["backbone"].state_dict()[name]), name
+    moved, _, _ = train_stages(tmp_path, replace(stayed, crop_steps=2), encoder, networks.TINY)
+    assert not torch.equal(moved["backbone"].conv_in.weight, before.backbone.conv_in.weight)
+
+
+def test_a_checkpoint_of_another_size_is_not_begun_with(run, tmp_path):
+    with pytest.raises(InputError, match="is not of the size"):
+        begin_with(tmp_path, run / "checkpoint", networks.STARTER)
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_log_counts_cpu_seconds_of_every_stage(run):
