@@ -4,17 +4,23 @@
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
 
+from flows.side_by_side import side_by_side
+
 if TYPE_CHECKING:
+    from models.emo.audio import MelAudioEncoder
+    from models.emo.codec import PortraitCodec
     from models.emo.denoising import Spread
 
 Progress = Callable[[str, float], None]
+
+PARTS = 64
+"""Jobs that speaking is cut into: what is done when it is stopped is kept, and the job in hand does not take long."""
 
 
 @task(name="Begin with a checkpoint", persist_result=False)
@@ -29,21 +35,13 @@ def begin_with(run: Path, checkpoint: Path, size: str) -> None:
 def write_speech(run: Path, plan: dict[str, int], processes: int) -> None:
     from models.emo.training.plan import Plan
 
-    utterances = Plan(**plan).utterances
-    if processes == 1:
-        _write_speech(run, utterances, 0, 1)
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for job in [pool.submit(_write_speech, run, utterances, part, processes) for part in range(processes)]:
-            job.result()
+    jobs = [(run, Plan(**plan).utterances, part, PARTS) for part in range(PARTS)]
+    side_by_side(_write_speech, jobs, [1] * PARTS, processes, _report("speech"))
 
 
 def _write_speech(run: Path, utterances: int, part: int, parts: int) -> None:
-    import torch
-
     from models.emo.training.hearing import write_speech as write
 
-    torch.set_num_threads(1)
     write(run, utterances, part, parts)
 
 
@@ -73,27 +71,24 @@ def write_scenes(run: Path, plan: dict[str, int], size: str, processes: int) -> 
     from models.emo.training.plan import SHARD_SCENES, Plan
 
     shards = -(-Plan(**plan).scenes // SHARD_SCENES)
-    if processes == 1:
-        _write_shards(run, range(shards), size)
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_write_shards, run, range(first, shards, processes), size) for first in range(processes)]
-        for job in jobs:
-            job.result()
+    jobs = [(run, shard, size) for shard in range(shards)]
+    side_by_side(_write_shard, jobs, [1] * shards, processes, _report("scenes"))
 
 
-def _write_shards(run: Path, shards: range, size: str) -> None:
-    import torch
-
+def _write_shard(run: Path, shard: int, size: str) -> None:
     from models.emo import networks
-    from models.emo.audio import MelAudioEncoder
-    from models.emo.codec import PortraitCodec
     from models.emo.training.scenes import write_shards
 
-    torch.set_num_threads(1)
+    write_shards(run, range(shard, shard + 1), *_codec_and_encoder(run), networks.SIZES[size])
+
+
+@cache
+def _codec_and_encoder(run: Path) -> "tuple[PortraitCodec, MelAudioEncoder]":
+    from models.emo.audio import MelAudioEncoder
+    from models.emo.codec import PortraitCodec
+
     codec = PortraitCodec.from_pretrained(run / "codec").eval()
-    encoder = MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
-    write_shards(run, shards, codec, encoder, networks.SIZES[size])
+    return codec, MelAudioEncoder.from_pretrained(run / "audio_encoder").eval()
 
 
 @task(name="Train the three stages", persist_result=False)

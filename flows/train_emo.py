@@ -9,18 +9,16 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
 
+from flows.side_by_side import side_by_side
 from media.atomic import whole_file
-from media.errors import InputError, RenderError
+from media.errors import InputError
 from tasks.progress import Advance, stage
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def prepare_videos(data: Path, run: Path, demands: dict[str, float], processes: 
     folders = [run / "parts" / name for name in names]
     jobs = [(video, folder, name, demands) for video, folder, name in zip(videos, folders, names, strict=True)]
     with stage("Prepare videos", 1.0) as advance:
-        _side_by_side(_prepare, jobs, [video.stat().st_size for video in videos], processes, advance)
+        side_by_side(_prepare, jobs, [video.stat().st_size for video in videos], processes, advance)
         write_report(folders, run / "videos.csv")
     parts = parts_in(folders)
     if not parts:
@@ -99,7 +97,7 @@ def encode_parts(parts: list[Path], run: Path, codec: str, processes: int) -> in
     jobs = [(run, codec, shard, rows[k * SHARD_SCENES : (k + 1) * SHARD_SCENES]) for k, shard in enumerate(shards)]
     devices = _devices()
     with stage("Encode parts", 1.0) as advance:
-        _side_by_side(
+        side_by_side(
             _encode, jobs, [1] * len(jobs), processes if devices == ["cpu"] else min(processes, len(devices)), advance
         )
     return len(rows)
@@ -261,35 +259,3 @@ def _codec(run: Path, _hash: str) -> "AutoencoderCodec":
 
     devices = _devices()
     return AutoencoderCodec.from_pretrained(run / "codec").eval().to(devices[os.getpid() % len(devices)])
-
-
-def _side_by_side(
-    work: Callable[..., None], jobs: list[tuple[Any, ...]], weights: list[int], processes: int, advance: Advance
-) -> None:
-    """Do all jobs, in as many processes; in this one where one is enough."""
-    done, total = 0, max(1, sum(weights))
-    if min(processes, len(jobs)) == 1:
-        for job, weight in zip(jobs, weights, strict=True):
-            work(*job)
-            done += weight
-            advance(done / total)
-        return
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_one_thread)
-    try:
-        waiting = {pool.submit(work, *job): weight for job, weight in zip(jobs, weights, strict=True)}
-        for finished in as_completed(waiting):
-            finished.result()
-            done += waiting[finished]
-            advance(done / total)
-    except BrokenProcessPool as error:
-        raise RenderError(
-            "A process was killed, perhaps for want of memory; run it again with fewer --processes."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)

@@ -7,7 +7,6 @@ that the artifact store holds already.
 import io
 import json
 import multiprocessing
-import multiprocessing.connection
 import os
 import queue
 import resource
@@ -29,6 +28,7 @@ from media.segment import Clip, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
 from tasks import metrics, workspace
+from tasks.child_process import end_with_parent
 from tasks.dispatch import give_way, standing
 from tasks.speeds import record_speed, seconds_per_unit
 
@@ -448,18 +448,11 @@ def _begin(shared: Any, device: str, threads: int) -> None:
     global _progress
     _progress = shared
     shared[0] = os.getpid()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what happens then
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if device == CPU else device
     for library in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(library, str(threads))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _render_here(job: RenderJob, store_url: str, models_dir: Path) -> tuple[Clip, float]:
