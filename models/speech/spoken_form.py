@@ -378,6 +378,7 @@ def _magnitude(locale: str, power: str, plural: str) -> str | None:
 def _speller(language: str) -> "Callable[[Decimal, str], str] | None":
     """Writes numbers in words; None for a language whose rules CLDR lacks."""
     from unicode_rbnf import RbnfEngine
+    from unicode_rbnf.engine import NoRuleForNumberError
 
     tag = langcodes.get(language).language or ""
     try:
@@ -386,7 +387,10 @@ def _speller(language: str) -> "Callable[[Decimal, str], str] | None":
         return None
 
     def words(number: str) -> str:
-        return str(engine.format_number(number).text).replace("\u00ad", "")
+        try:
+            return str(engine.format_number(number).text).replace("\u00ad", "")
+        except NoRuleForNumberError:  # beyond the names of numbers, people say digits
+            return " ".join(str(engine.format_number(digit).text) for digit in number if digit.isdigit())
 
     def spell(value: Decimal, written: str) -> str:
         if value == int(value):

@@ -120,6 +120,10 @@ def test_a_currency_is_heard_after_its_amount() -> None:
     assert heard(spoken_form("$20", "en")) == heard("twenty dollars")
 
 
+def test_a_number_beyond_the_names_of_numbers_is_said_digit_by_digit() -> None:
+    assert spoken_form("1234567890123456789", "en", reads_digits=False).startswith("one two three four")
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80), st.sampled_from([*SAID, "ar", "tlh", "en-AU"]), st.booleans(), st.booleans())
 def test_any_text_has_a_spoken_form_and_words_stay(text: str, language: str, digits: bool, ipa: bool) -> None:
