@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,20 @@ def checkpoint_info(checkpoint: str, models_dir: Path | None = None) -> Checkpoi
 
 
 def _fingerprint(folder: Path) -> str:
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".safetensors")]
+    states = [(path, path.stat()) for path in files]
+    return _digest(folder, tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
+
+
+@lru_cache(maxsize=32)
+def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of gigabytes, where weights are large: read once, until a file changes."""
     digest = hashlib.sha256(b"checkpoint/1\n")
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".json", ".safetensors"):
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            digest.update(path.read_bytes())
+    for path, _, _ in files:
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 

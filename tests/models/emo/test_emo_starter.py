@@ -1,5 +1,7 @@
 """The shipped checkpoint: what its model card promises, measured again on a few clips."""
 
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +27,19 @@ def test_the_starter_says_what_it_is_without_being_loaded():
     assert (info.fps, info.size) == (25, 256)
     assert len(info.fingerprint) == 64
     assert (SHIPPED / "starter" / "README.md").read_text().startswith("---")
+
+
+def test_weights_are_read_for_the_fingerprint_only_when_they_change(tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(SHIPPED / "starter", folder)
+    assert checkpoint_info(str(folder)).fingerprint == checkpoint_info("starter").fingerprint
+    weights = next(folder.rglob("*.safetensors"))
+    before = weights.stat()
+    weights.write_bytes(bytes(before.st_size))
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert checkpoint_info(str(folder)).fingerprint == checkpoint_info("starter").fingerprint  # it was not read
+    os.utime(weights)
+    assert checkpoint_info(str(folder)).fingerprint != checkpoint_info("starter").fingerprint
 
 
 def test_a_checkpoint_that_is_not_there_is_missing(tmp_path):
