@@ -282,7 +282,6 @@ class EMOPipeline(DiffusionPipeline):
             before = given.shape[2]
             noise = draw(before + fresh)
             x_t = noise
-            tokens, embedding = listen(torch.arange(start - before, start + fresh, device=device))
             self.scheduler.set_timesteps(steps, device=device)
             for step, timestep in enumerate(self.scheduler.timesteps):
                 if before:
@@ -291,7 +290,7 @@ class EMOPipeline(DiffusionPipeline):
                 predicted, count = torch.zeros_like(x_t), x_t.new_zeros(before + fresh)
                 shift = step * config.window_shift
                 for window in overlapping_windows(before + fresh, config.clip_frames, config.window_overlap, shift):
-                    heard = tokens[window], None if embedding is None else embedding[window]
+                    heard = listen(torch.tensor(window, device=device) + (start - before))
                     conditioning = Conditioning(reference=seen.reference, speed=seen.speed, cache={}, kept=kept)
                     predicted[:, :, window] += self._predict(x_t[:, :, window], timestep, seen, conditioning, *heard)
                     count[window] += 1

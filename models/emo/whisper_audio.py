@@ -78,9 +78,9 @@ class Hearing:
         """(n,) frame numbers to (n, 10 * layers, n_audio_state): the rows around each frame, row by row."""
         middle = (frames.cpu().double() * RATE / self._fps).floor().long()
         index = (middle[:, None] + torch.arange(-BEFORE, AFTER)).clamp(0, self.rows - 1)
-        numbers = (index // CHUNK).unique()
-        heard = torch.stack([self._chunk(int(number)) for number in numbers])
-        return heard[torch.searchsorted(numbers, index // CHUNK), index % CHUNK].flatten(1, 2)
+        chunks = {number: self._chunk(number) for number in sorted({int(row) // CHUNK for row in index.flatten()})}
+        found = torch.stack([chunks[int(row) // CHUNK][int(row) % CHUNK] for row in index.flatten()])
+        return found.view(len(frames), -1, found.shape[-1])
 
     def _chunk(self, number: int) -> Tensor:
         """(1500, layers, n_audio_state)."""
