@@ -181,7 +181,14 @@ def _speak_turn(
     """
     from models.speech.spoken_form import spoken_form
 
-    said = spoken_form(turn.text, language, lexicon, reads_digits=engine.reads_digits, reads_ipa=engine.reads_ipa)
+    said = spoken_form(
+        turn.text,
+        language,
+        lexicon,
+        reads_digits=engine.reads_digits,
+        reads_ipa=engine.reads_ipa,
+        reads_kanji=engine.reads_kanji,
+    )
     facts = [engine.name, engine.version, said, language, voice_facts(voice)]
     digest = hashlib.sha256(b"speech/2\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     record = f"speech/{digest}.json"

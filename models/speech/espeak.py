@@ -138,6 +138,7 @@ class EspeakSynthesizer:
     can_clone = False
     reads_digits = True
     reads_ipa = True
+    reads_kanji = False
 
     @property
     def version(self) -> str:
@@ -207,7 +208,7 @@ class EspeakSynthesizer:
         """Speaks `text`; mono float32 at 22050 Hz, about 30 ms of silence left at each end.
 
         What stands between `[[` and `]]` is IPA. Emoji are skipped; text with nothing else in it gives 0.4 s of
-        silence. Japanese is read well in kana only, Arabic with its vowel marks.
+        silence. Japanese is read in kana only, Arabic well only with its vowel marks.
 
         Raises:
             InputError: espeak-ng does not speak the language, `voice` is not one of its voices, or a sound is not known.

@@ -192,6 +192,11 @@ class Synthesizer(Protocol):
         """Whether IPA between `[[` and `]]` is followed."""
         ...
 
+    @property
+    def reads_kanji(self) -> bool:
+        """Whether Japanese may be left as it is written; else it comes in kana."""
+        ...
+
     def check_voice(self, voice: Voice) -> None:
         """
         Raises:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import langcodes
 import regex
 
+from media.languages import base_language
 from media.lexicon import Lexicon, Pronunciation
+from models.speech.kana import in_kana
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -87,8 +89,10 @@ _SIGNS = {
 }  # fmt: skip
 
 _NUMBER = r"\d{1,3}(?:[.,\u00a0\u202f '’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?"
-_BEFORE = r"(?<![\p{L}\p{N}\p{Sc}.,:/-])"
-_AFTER = r"(?![\p{L}\p{N}]|[.,:/-]\d)"
+_LETTER = r"[\p{L}--[\p{Han}\p{Hiragana}\p{Katakana}]]"
+"""Of scripts in which words are set apart; beside others, a number stands on its own."""
+_BEFORE = rf"(?<![{_LETTER}\p{{N}}\p{{Sc}}.,:/-])"
+_AFTER = rf"(?![{_LETTER}\p{{N}}]|[.,:/-]\d)"
 _ADDRESS = (
     r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
     r"|(?P<page>(?:https?://|www\.)[^\s<>\"'«»()]+"
@@ -99,7 +103,13 @@ _ACRONYM = r"(?P<acronym>(?<![\p{L}\p{N}])[BCDFGHJKLMNPQRSTVWXZ]{2,5}(?![\p{L}\p
 
 
 def spoken_form(
-    text: str, language: str, lexicon: Lexicon | None = None, *, reads_digits: bool = True, reads_ipa: bool = False
+    text: str,
+    language: str,
+    lexicon: Lexicon | None = None,
+    *,
+    reads_digits: bool = True,
+    reads_ipa: bool = False,
+    reads_kanji: bool = True,
 ) -> str:
     """`text` as it is said in `language` (BCP 47).
 
@@ -107,13 +117,16 @@ def spoken_form(
         reads_digits: whether the engine reads digits and acronyms itself; False has them put in words and letters.
         reads_ipa: whether it takes IPA between `[[` and `]]`. A pronunciation that a lexicon gives in IPA only is not
             used where it does not; `said_in_ipa` finds those.
+        reads_kanji: whether it reads Japanese as it is written; False has it put in kana, numbers too.
 
     Example:
         >>> spoken_form("It costs $20 😀", "en")
         'It costs 20 dollars'
     """
-    said = _Said(language, lexicon.pronunciations(language) if lexicon else {}, reads_digits, reads_ipa)
-    return said.form(text)
+    terms = lexicon.pronunciations(language) if lexicon else {}
+    if reads_kanji or base_language(language) != "ja":
+        return _Said(language, terms, reads_digits, reads_ipa).form(text)
+    return in_kana(_Said(language, terms, reads_digits=False, reads_ipa=reads_ipa).form(text))
 
 
 def said_in_ipa(lexicon: Lexicon, language: str, texts: list[str]) -> dict[str, Pronunciation]:
@@ -167,7 +180,7 @@ class _Said:
             size = "|".join(map(regex.escape, sorted(self.words, key=len, reverse=True))) or "(?!)"
             size = rf"(?:[ \u00a0\u202f](?P<size_N>{size})|(?P<power_N>k|K|m|M|bn|B))?"
             parts.append(
-                rf"(?<![\p{{L}}\p{{N}}])(?P<before>(?P<sign_1>{money})[ \u00a0\u202f]?(?P<amount_1>{_NUMBER})"
+                rf"(?<![{_LETTER}\p{{N}}])(?P<before>(?P<sign_1>{money})[ \u00a0\u202f]?(?P<amount_1>{_NUMBER})"
                 rf"{size.replace('_N', '_1')}){_AFTER}"
             )
             parts.append(
@@ -176,12 +189,12 @@ class _Said:
             )
             symbols = "|".join(map(regex.escape, sorted(self.units, key=len, reverse=True)))
             parts.append(
-                rf"{_BEFORE}(?P<unit>(?P<value>[-−]?(?:{_NUMBER}))[ \u00a0\u202f]?(?P<symbol>{symbols}))(?![\p{{L}}\p{{N}}/])"
+                rf"{_BEFORE}(?P<unit>(?P<value>[-−]?(?:{_NUMBER}))[ \u00a0\u202f]?(?P<symbol>{symbols}))(?![{_LETTER}\p{{N}}/])"
             )
         if not self.reads_digits:
             parts.append(_ACRONYM)
             parts.append(rf"{_BEFORE}(?P<time>(?P<h>\d{{1,2}}):(?P<min>\d{{2}})){_AFTER}")
-            parts.append(rf"(?<!\p{{L}})(?P<number>{_NUMBER})(?!\p{{L}})")
+            parts.append(rf"(?<![{_LETTER}\p{{N}}])(?P<number>{_NUMBER})(?![{_LETTER}\p{{N}}])")
         return _compiled("|".join(parts))
 
     def _term(self, match: "regex.Match[str]") -> str:
@@ -395,10 +408,12 @@ def _speller(language: str) -> "Callable[[Decimal, str], str] | None":
     def spell(value: Decimal, written: str) -> str:
         if value == int(value):
             return words(str(int(value)))
-        half = words("0.5").split()
-        if len(half) != 3 or half[0] != words("0") or half[2] != words("5"):
+        zero, half, five = words("0"), words("0.5"), words("5")
+        if not (half.startswith(zero) and half.endswith(five)):
             return written  # its rules for decimals are not those of a point and digits
+        point = half[len(zero) : -len(five)]
+        apart = " " if point.startswith(" ") else ""
         whole, _, fraction = str(value).partition(".")
-        return " ".join([words(whole), half[1], *(words(digit) for digit in fraction)])
+        return words(whole) + point + apart.join(words(digit) for digit in fraction)
 
     return spell

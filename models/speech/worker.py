@@ -69,6 +69,8 @@ class WorkerEngine:
         start_seconds: within which it must say hello.
     """
 
+    reads_kanji = True
+
     def __init__(
         self,
         command: Sequence[str],

@@ -120,6 +120,42 @@ def test_a_currency_is_heard_after_its_amount() -> None:
     assert heard(spoken_form("$20", "en")) == heard("twenty dollars")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("今日は学校へ行きます。", "キョオワ ガッコオエ イキマス。"),
+        ("2026年、21.5度。", "ニ セン ニ ジュウ ロク ネン、 ニ ジュウ イチ テン ゴ ド。"),
+        ("コーヒーは¥500です", "コオヒイワ ゴ ヒャク エンデス"),
+        ("はい。", "ハイ。"),
+    ],
+)
+def test_japanese_is_put_in_kana_for_an_engine_that_reads_no_kanji(text: str, said: str) -> None:
+    assert spoken_form(text, "ja", reads_kanji=False, reads_ipa=True) == said
+
+
+def test_espeak_reads_japanese_instead_of_naming_its_letters() -> None:
+    engine = EspeakSynthesizer()
+    voice = engine.voices("ja", 1)[0]
+
+    def heard(text: str) -> str:
+        return "".join(one.ipa for one in engine.speak(text, "ja", voice).phonemes)
+
+    assert "tʃˈaɪniːz" in heard("今日")  # "Chinese letter"
+    assert heard(spoken_form("今日は", "ja", reads_kanji=engine.reads_kanji)).startswith("kʲ")
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        ("今天是2026年，21.5度", "zh", "今天是二千〇二十六年，二十一点五度"),
+        ("iPhone15を3台", "ja", "iPhone15を三台"),
+        ("The iPhone15 costs 3.25", "en", "The iPhone15 costs three point two five"),
+    ],
+)
+def test_numbers_stand_alone_beside_letters_that_words_are_not_made_of(text: str, language: str, said: str) -> None:
+    assert spoken_form(text, language, reads_digits=False) == said
+
+
 def test_a_number_beyond_the_names_of_numbers_is_said_digit_by_digit() -> None:
     assert spoken_form("1234567890123456789", "en", reads_digits=False).startswith("one two three four")
 
@@ -127,7 +163,7 @@ def test_a_number_beyond_the_names_of_numbers_is_said_digit_by_digit() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80), st.sampled_from([*SAID, "ar", "tlh", "en-AU"]), st.booleans(), st.booleans())
 def test_any_text_has_a_spoken_form_and_words_stay(text: str, language: str, digits: bool, ipa: bool) -> None:
-    said = spoken_form(text, language, LEXICON, reads_digits=digits, reads_ipa=ipa)
+    said = spoken_form(text, language, LEXICON, reads_digits=digits, reads_ipa=ipa, reads_kanji=digits)
     assert said == " ".join(said.split())
 
 
