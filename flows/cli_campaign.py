@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli_request import JsonOption as Json
+from flows.cli_request import Weights
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def queue(
     engine: Annotated[
         list[str] | None, typer.Option("--engine", metavar="KIND=NAME", help="Engine for all rows (repeatable).")
     ] = None,
+    weight: Weights = None,
     steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps.")] = None,
     fps: Annotated[int | None, typer.Option(min=1, max=60, help="Frames a second.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
@@ -53,6 +55,7 @@ def queue(
     json: Json = False,
 ) -> None:
     """Check every row of a file, and queue all of them or none. The same file again changes nothing."""
+    from catalog.casting_weights import read_weights
     from flows.cli_request import pairs
     from flows.console import print_json, progress_on_stderr
     from media.campaign_file import CampaignFileError
@@ -73,7 +76,11 @@ def queue(
         budget_gpu_minutes=budget,
         approval=approve,
         webhook_url=webhook,
-        request={"engines": pairs("--engine", engine), "render": {"steps": steps, "fps": fps, "seed": seed}},
+        request={
+            "engines": pairs("--engine", engine),
+            "weights": read_weights(pairs("--weight", weight), "--weight"),
+            "render": {"steps": steps, "fps": fps, "seed": seed},
+        },
     )
     try:
         with progress_on_stderr(show=not json):

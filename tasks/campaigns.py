@@ -309,7 +309,8 @@ def _asked(request: Mapping[str, Any]) -> str:
     """What of a request decides who may be cast; the same for rows that show the same people."""
     lists = {name: sorted(request.get(name) or ()) for name in ("tags", "exclude")}
     return json.dumps(
-        lists | {name: request.get(name) for name in ("source", "style", "purpose", "region")}, sort_keys=True
+        lists | {name: request.get(name) for name in ("source", "style", "purpose", "region", "weights")},
+        sort_keys=True,
     )
 
 
@@ -322,7 +323,7 @@ def _casts_before(name: str) -> dict[str, dict[str, str]]:
         return {_asked(one): one["cast"] for one in requests_before(session, name) if one["cast"]}
 
 
-_COLUMNS = {"--lang": "languages", "--source-lang": "source_language"}
+_COLUMNS = {"--lang": "languages", "--source-lang": "source_language", "--weight": "weights"}
 _ROW_OPTIONS = (
     *("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions"),
     *("--purpose", "--region", "--style", "--tags", "--exclude"),
@@ -376,7 +377,9 @@ def _filled(source: Source, row: CampaignRow) -> Script | None:
 
 def _digest(request: ProductionRequest, source: Source, script: str | None, out: Path) -> str:
     """Of everything that is asked for; the cast that was chosen automatically is no part of it."""
-    asked = request.model_dump(mode="json", exclude={"name"})
+    # Rows that were queued before there were weights stay what they were.
+    left_out = {"name"} if request.weights else {"name", "weights"}
+    asked = request.model_dump(mode="json", exclude=left_out)
     content = {"request": asked, "source": source.sha256, "script": script, "out": str(out.resolve())}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

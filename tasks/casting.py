@@ -81,7 +81,8 @@ def cast_portraits(
         RightsError: a portrait that was wished for may not be used.
     """
     from catalog import shows
-    from catalog.casting import CastingRequest, TooFewPortraitsError, cast_speakers
+    from catalog.casting import CastingRequest, CastingRules, TooFewPortraitsError, cast_speakers
+    from catalog.casting_weights import CastingWeights
     from catalog.productions import open_production
     from catalog.session import session_factory
 
@@ -122,15 +123,14 @@ def cast_portraits(
             for speaker in dialogue.speakers
         ]
         try:
-            decisions = cast_speakers(
-                session,
-                source.production_id,
-                wanted,
+            rules = CastingRules(
                 use=use,
                 exclude=request.exclude,
                 reserved=shows.reserved(session, request.show) if request.show else (),
                 style=style,
+                weights=CastingWeights(**request.weights),
             )
+            decisions = cast_speakers(session, source.production_id, wanted, rules)
         except TooFewPortraitsError as error:
             raise _too_few(error, style) from None
         if request.show:
