@@ -91,7 +91,7 @@ def kept(
     decided: dict[str, CastingDecision] = {}
     lost: dict[str, list[str]] = {}
     theirs: dict[str, tuple[Portrait, str]] = {
-        speaker: (portrait, "wished for") for speaker, portrait in wished.items()
+        one.speaker: (wished[one.speaker], one.wish_reason) for one in requests if one.speaker in wished
     }
     for request in requests:
         if request.known is None or request.speaker in wished or request.known[0] not in known:

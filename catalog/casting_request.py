@@ -22,6 +22,7 @@ class CastingRequest:
     speaker: str
     wish: str | None = None
     """Slug of the portrait that this speaker shall have."""
+    wish_reason: str = "wished for"
     gender: str | None = None
     """feminine, masculine or neutral."""
     age: str | None = None

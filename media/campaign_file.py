@@ -55,10 +55,10 @@ class CampaignFileError(InputError):
         self.problems = tuple(sorted(problems, key=lambda one: one.row))
         self.rows = tuple(rows)
         """Those that could be read, to be looked at further: whoever corrects the file wants to hear everything at once."""
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        self.count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         shown = "; ".join(str(one).rstrip(".") for one in self.problems[:5])
         shown += f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        super().__init__(f"{file}: {count}, so nothing is queued: {shown}.")
+        super().__init__(f"{file}: {self.count}, so nothing is queued: {shown}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def _row(
             if column in _PATHS:
                 read[column] = _inside(read[column], base, allowed)
         except (ValueError, InputError) as error:
-            problems.append(Problem(number, column, str(error).rstrip(".")))
+            problems.append(Problem(number, column, str(error).rstrip(".").removeprefix(f"{column}: ")))
             faults += 1
     if faults:
         return None

@@ -1,8 +1,9 @@
 """Who is shown for whom: the catalog's choice for every speaker, with the reason and the rights it rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from media.dialogue import Dialogue, Speaker
@@ -66,6 +67,7 @@ def cast_portraits(
     pitch: dict[str, str | None] | None = None,
     *,
     heard: Heard | None = None,
+    reasons: Mapping[str, str] = MappingProxyType({}),
     keep: bool = True,
 ) -> tuple[CastSpeaker, ...]:
     """One portrait per speaker of `dialogue`, no two alike; the same ones as in the production's earlier runs.
@@ -73,6 +75,7 @@ def cast_portraits(
     Args:
         pitch: `low`, `mid` or `high` by speaker, for recordings.
         heard: what was found out about a recording; who is known in the request's show is then recognised by voice.
+        reasons: by speaker, why the request names a portrait for them, where it was chosen before; else it is a wish.
         keep: False to ask without deciding anything.
 
     Raises:
@@ -112,6 +115,7 @@ def cast_portraits(
             CastingRequest(
                 speaker=speaker,
                 wish=wishes.get(speaker),
+                wish_reason=reasons.get(speaker) or "wished for",
                 gender=hints.get(speaker, Speaker()).gender,
                 age=hints.get(speaker, Speaker()).age,
                 pitch_class=(pitch or {}).get(speaker),
