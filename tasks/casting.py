@@ -1,5 +1,6 @@
 """Who is shown for whom: the catalog's choice for every speaker, with the reason and the rights it rests on."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from media.errors import InputError, MissingEngineError
 from tasks import domains, workspace
 from tasks.hearing import UNKNOWN_LANGUAGE, Heard, voice_prints
 from tasks.portraits import require_picture
+from tasks.progress import note
 from tasks.request import Layout, ProductionRequest
 from tasks.sources import Source, named_cast
 
@@ -147,7 +149,18 @@ def cast_portraits(
             session.commit()
         else:
             session.rollback()
+    if voices:
+        note(_who_is_who(request.show, source.production_id, dialogue.speakers, known))
     return cast
+
+
+def _who_is_who(show: str, production: str, speakers: Sequence[str], known: "Mapping[str, Recognition]") -> str:
+    """Such as "Show 'Talk': Speaker 1 is 'Maria' of the show (voice 0.93); Speaker 2 is new.", and what to do if it is wrong."""
+    told = "; ".join(f"{one} is {known[one].reason if one in known else 'new'}" for one in speakers)
+    if all(known[one].confirmed for one in speakers if one in known) and set(speakers) <= set(known):
+        return f"Show '{show}': {told}."
+    command = f"portrayal catalog people correct {shlex.quote(production)} SPEAKER"
+    return f"Show '{show}': {told}. If that is wrong: `{command} --is NAME`, or `--new NAME`."
 
 
 def _too_few(error: "TooFewPortraitsError", style: str | None) -> InputError | MissingEngineError:
