@@ -63,7 +63,7 @@ class CampaignRow(Base):
     digest: Mapped[str]
     """SHA-256 of everything that is asked for, 64 hex digits."""
     request: Mapped[dict[str, Any]]
-    """The production request, without its result folder."""
+    """The production request, without its result folder; and `reasons`, why a speaker's portrait was chosen for all rows."""
     script: Mapped[str | None]
     """The script with its blanks filled in (YAML), where the source is a template."""
     out: Mapped[str]

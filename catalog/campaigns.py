@@ -67,6 +67,26 @@ class Outcome:
     seconds_of_video: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a campaign stands, and what keeps its queued rows from being begun."""
+
+    campaign: str
+    states: dict[str, int]
+    """How many rows are in each state."""
+    overdue: int
+    """Queued rows whose deadline is over."""
+    paused: bool
+    over_budget: bool
+    """No queued row fits into what is left of the budget."""
+    budget_gpu_minutes: float | None
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a runner would find a row here."""
+        return self.states["queued"] > 0 and not self.paused and not self.over_budget
+
+
 def open_campaign(
     session: Session,
     name: str,
@@ -84,8 +104,7 @@ def open_campaign(
     """
     if not 1 <= len(name) <= 100 or any(not char.isprintable() for char in name):
         raise InputError(f"--name '{name[:100]}': a campaign's name has 1 to 100 printable characters.")
-    if budget_gpu_minutes is not None and not 0 < budget_gpu_minutes < float("inf"):
-        raise InputError(f"--budget {budget_gpu_minutes}: it must be a number of minutes above zero.")
+    _check_budget(budget_gpu_minutes)
     statement = insert_into(session, Campaign).values(
         name=name,
         owner=owner,
@@ -99,6 +118,21 @@ def open_campaign(
     return find_campaign(session, name, lock=True)
 
 
+def _check_budget(gpu_minutes: float | None) -> None:
+    if gpu_minutes is not None and not 0 < gpu_minutes < float("inf"):
+        raise InputError(f"--budget {gpu_minutes}: it must be a number of minutes above zero.")
+
+
+def change_budget(campaign: Campaign, gpu_minutes: float | None) -> None:
+    """Give a campaign another budget; None: none at all.
+
+    Raises:
+        InputError: it cannot be one.
+    """
+    _check_budget(gpu_minutes)
+    campaign.budget_gpu_minutes = gpu_minutes
+
+
 def find_campaign(session: Session, name: str, *, lock: bool = False) -> Campaign:
     """
     Raises:
@@ -110,6 +144,24 @@ def find_campaign(session: Session, name: str, *, lock: bool = False) -> Campaig
         names = session.scalars(select(Campaign.name).order_by(Campaign.created_at.desc()).limit(8)).all()
         there = f"there are {', '.join(names)}" if names else "nothing is queued yet"
         raise InputError(f"there is no campaign '{name}'; {there}.")
+    return found
+
+
+def kept_settings(
+    session: Session, name: str, budget_gpu_minutes: float | None, approval: bool, webhook_url: str | None
+) -> list[str]:
+    """In which ways a campaign that is there already differs from what is asked for, for people."""
+    campaign = session.scalar(select(Campaign).where(Campaign.name == name))
+    if campaign is None:
+        return []
+    found = []
+    if budget_gpu_minutes not in (None, campaign.budget_gpu_minutes):
+        has = "no budget" if campaign.budget_gpu_minutes is None else f"a budget of {campaign.budget_gpu_minutes:g}"
+        found.append(f"{has} GPU-minutes" if campaign.budget_gpu_minutes else has)
+    if approval and not campaign.approval:
+        found.append("no approval before publishing")
+    if webhook_url not in (None, campaign.webhook_url):
+        found.append(f"the webhook {campaign.webhook_url}" if campaign.webhook_url else "no webhook")
     return found
 
 
@@ -290,7 +342,7 @@ def return_lost(session: Session, at: datetime) -> int:
 
 
 def retry(session: Session, campaign: Campaign, states: Sequence[str] = RETRIED) -> int:
-    """Queue rows again that are failed or incomplete; what was rendered is not rendered again. Returns how many."""
+    """Queue rows again that are in one of these states; what was rendered is not rendered again. Returns how many."""
     rows = _rows(session, campaign, states)
     for row in rows:
         row.lost = 0
@@ -355,6 +407,30 @@ def over_budget(session: Session, campaigns: Sequence[str] = ()) -> list[str]:
         if one.budget_gpu_minutes is not None and smallest is not None and smallest > _allowance(session, one):
             found.append(one.name)
     return found
+
+
+def standings(session: Session, campaigns: Sequence[str] = ()) -> list[Standing]:
+    """How the campaigns named stand, or all, by name.
+
+    Raises:
+        InputError: there is none of one of these names.
+    """
+    found = [find_campaign(session, name) for name in campaigns] or list(session.scalars(select(Campaign)))
+    overdue = case((and_(CampaignRow.state == "queued", CampaignRow.deadline < _clock(session)), 1), else_=0)
+    query = select(CampaignRow.campaign_id, CampaignRow.state, func.count(), func.sum(overdue))
+    rows = session.execute(query.group_by(CampaignRow.campaign_id, CampaignRow.state)).tuples().all()
+    over = over_budget(session, campaigns)
+    return [
+        Standing(
+            campaign=one.name,
+            states=dict.fromkeys(ROW_STATES, 0) | {state: count for id_, state, count, _ in rows if id_ == one.id},
+            overdue=sum(int(late) for id_, _, _, late in rows if id_ == one.id),
+            paused=one.paused_at is not None,
+            over_budget=one.name in over,
+            budget_gpu_minutes=one.budget_gpu_minutes,
+        )
+        for one in sorted(found, key=lambda one: one.name)
+    ]
 
 
 def rows_of(session: Session, campaign: Campaign, states: Iterable[str] = ROW_STATES) -> list[CampaignRow]:

@@ -39,7 +39,7 @@ def produce_row(held: Held) -> Outcome:
     source = read_source(request)
     if source.script is not None:
         # Who is cast is decided here already, so that the row's production is known should this runner die.
-        casting.cast_portraits(request, source, source.dialogue)
+        casting.cast_portraits(request, source, source.dialogue, reasons=claim.request.get("reasons", {}))
         with sessions.begin() as session:
             campaigns.note_production(session, claim, source.production_id)
     try:

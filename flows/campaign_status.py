@@ -1,12 +1,17 @@
 """How far campaigns are, as tables: once, or kept up to date."""
 
+import shlex
 import time
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.console import print_table, stdout_console
 from flows.report import duration
 from tasks import workspace
+
+if TYPE_CHECKING:
+    from catalog.campaigns import Standing
 
 REFRESH_SECONDS = 2.0
 OPEN = ("queued", "running")
@@ -29,6 +34,7 @@ def row_states(name: str) -> list[dict[str, Any]]:
     """
     from catalog.campaigns import find_campaign, rows_of
     from catalog.session import session_factory
+    from tasks.campaigns import unpublished
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
         return [
@@ -43,6 +49,7 @@ def row_states(name: str) -> list[dict[str, Any]]:
                 "deadline": row.deadline.isoformat() if row.deadline else None,
                 "production": row.production_id,
                 "out": row.out if row.state == "done" else None,
+                "unpublished": str(unpublished(row.out)) if row.state == "awaiting approval" else None,
                 "seconds_of_video": row.seconds_of_video,
                 "seconds_of_work": round(row.seconds_of_work, 3),
                 "cause": row.cause,
@@ -52,10 +59,63 @@ def row_states(name: str) -> list[dict[str, Any]]:
         ]
 
 
+def notes(names: Sequence[str] = ()) -> list[str]:
+    """What keeps the campaigns named, or all, from going on, and what to do about it; nothing for those that go on or are done.
+
+    Raises:
+        InputError: there is none of one of these names.
+    """
+    found = _standings(names)
+    if not found:
+        return ["Nothing is queued yet: `portrayal campaign queue FILE --out FOLDER` queues a table of productions."]
+    return [note for one in found for note in _notes(one)]
+
+
+def _notes(one: "Standing") -> Iterator[str]:
+    name, command = one.campaign, "portrayal campaign"
+    states, told = one.states, shlex.quote(one.campaign)
+    queued = states["queued"]
+    if one.paused:
+        waits = f"{_rows(queued)} {'waits' if queued == 1 else 'wait'}" if queued else "nothing of it is queued"
+        yield f"{name} is paused, and {waits}: `{command} resume {told}` lets runners begin rows again."
+    elif one.over_budget:
+        yield (
+            f"{name}: {_rows(queued)} would go beyond the budget of {one.budget_gpu_minutes:g} GPU-minutes and "
+            f"{'is' if queued == 1 else 'are'} not begun: `{command} budget {told} MINUTES` changes it."
+        )
+    elif one.overdue:
+        them = "it" if one.overdue == 1 else "them"
+        yield f"{name}: the deadline of {_rows(one.overdue)} is over; runners begin {them} all the same."
+    if waiting := states["awaiting approval"]:
+        waits = f"{_rows(waiting)} {'waits' if waiting == 1 else 'wait'}"
+        yield f"{name}: {waits} for approval: `{command} approve {told}` publishes."
+    if wrong := states["failed"] + states["incomplete"]:
+        yield (
+            f"{name}: {_rows(wrong)} failed or stayed incomplete: `{command} status {told}` says why, and "
+            f"`{command} retry {told} --failed` queues {'it' if wrong == 1 else 'them'} again."
+        )
+    if states["cancelled"] and states["cancelled"] == sum(states.values()):
+        yield f"{name} is cancelled: `{command} retry {told} --cancelled` queues its rows again."
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _standings(names: Sequence[str] = ()) -> "list[Standing]":
+    from catalog.campaigns import standings
+    from catalog.session import session_factory
+
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        return standings(session, names)
+
+
 def show(name: str | None) -> None:
-    """Print the table."""
+    """Print the table, and what is to be done."""
     title, columns, rows, _ = _table(name)
     print_table(title, columns, rows)
+    for note in notes([name] if name else ()):
+        print(note)
 
 
 def watch(name: str | None) -> None:
@@ -90,11 +150,12 @@ def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]
     rows: list[tuple[str, ...]]
     if name is None:
         found = progress()
+        standing = {one.campaign: _state(one) for one in _standings()}
         columns = ("Campaign", "State", "Done", "Running", "Queued", "Waiting", "Wrong", "GPU-minutes", "Budget", "Due")
         rows = [
             (
                 one["campaign"],
-                "paused" if one["paused"] == "yes" else "open" if one["queued"] or one["running"] else "settled",
+                standing.get(one["campaign"], ""),
                 f"{one['done']} of {one['productions']}",
                 str(one["running"]),
                 str(one["queued"]),
@@ -106,7 +167,12 @@ def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]
             )
             for one in found
         ]
-        return f"{len(rows)} campaigns", columns, rows, sum(one["queued"] + one["running"] for one in found)
+        return (
+            f"{len(rows)} campaign{'' if len(rows) == 1 else 's'}",
+            columns,
+            rows,
+            sum(one["queued"] + one["running"] for one in found),
+        )
     states = row_states(name)
     rows = [
         (
@@ -116,12 +182,25 @@ def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]
             str(one["attempts"]),
             duration(one["seconds_of_video"]),
             duration(one["seconds_of_work"]),
-            one["error"] or one["out"] or one["runner"] or "",
+            one["error"] or one["out"] or one["unpublished"] or one["runner"] or "",
         )
         for one in states
     ]
     columns = ("Row", "State", "Since", "Attempts", "Video", "Work", "Reason")
-    return f"{name}: {len(rows)} rows", columns, rows, sum(one["state"] in OPEN for one in states)
+    return f"{name}: {_rows(len(rows))}", columns, rows, sum(one["state"] in OPEN for one in states)
+
+
+def _state(one: "Standing") -> str:
+    """One word or two for the table."""
+    if one.paused:
+        return "paused"
+    if one.states["running"] or one.may_begin:
+        return "open"
+    if one.over_budget:
+        return "over budget"
+    if one.states["awaiting approval"]:
+        return "waiting"
+    return "cancelled" if one.states["cancelled"] == sum(one.states.values()) else "settled"
 
 
 def _time(value: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli_request import JsonOption as Json
+from flows.cli_request import Weights
 from media.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def queue(
     engine: Annotated[
         list[str] | None, typer.Option("--engine", metavar="KIND=NAME", help="Engine for all rows (repeatable).")
     ] = None,
+    weight: Weights = None,
     steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps.")] = None,
     fps: Annotated[int | None, typer.Option(min=1, max=60, help="Frames a second.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
@@ -53,6 +55,7 @@ def queue(
     json: Json = False,
 ) -> None:
     """Check every row of a file, and queue all of them or none. The same file again changes nothing."""
+    from catalog.casting_weights import read_weights
     from flows.cli_request import pairs
     from flows.console import print_json, progress_on_stderr
     from media.campaign_file import CampaignFileError
@@ -73,7 +76,11 @@ def queue(
         budget_gpu_minutes=budget,
         approval=approve,
         webhook_url=webhook,
-        request={"engines": pairs("--engine", engine), "render": {"steps": steps, "fps": fps, "seed": seed}},
+        request={
+            "engines": pairs("--engine", engine),
+            "weights": read_weights(pairs("--weight", weight), "--weight"),
+            "render": {"steps": steps, "fps": fps, "seed": seed},
+        },
     )
     try:
         with progress_on_stderr(show=not json):
@@ -83,10 +90,12 @@ def queue(
             print_json(
                 {"problems": [{"row": one.row, "column": one.column, "problem": one.what} for one in error.problems]}
             )
-        else:
-            for problem in error.problems:
-                print(f"{file}: {problem}")
-        raise
+            raise
+        for problem in error.problems:
+            print(f"{file}: {problem}")
+        short = InputError(f"{file}: {error.count}, so nothing is queued; correct them and queue it again.")
+        short.exit_code = error.exit_code
+        raise short from None
     _deliver()
     if json:
         print_json(queued.as_json())
@@ -106,6 +115,7 @@ def run(
     """Be a runner: work on queued rows until nothing is left. Start as many as there are machines."""
     from dataclasses import asdict
 
+    from flows import campaign_status
     from flows.console import print_json, progress_on_stderr
     from flows.start import campaign_here
     from tasks.campaign_runner import StoppedError
@@ -120,13 +130,15 @@ def run(
         told, code = (str(stopped), stopped.exit_code) if isinstance(stopped, StoppedError) else ("Ctrl-C", 130)
         print(f"portrayal: stopped: {told}; what it worked on is in the queue again.", file=sys.stderr)
         raise typer.Exit(code) from None
+    notes = campaign_status.notes(names or ())
     if json:
-        print_json(asdict(drained))
+        print_json(asdict(drained) | {"notes": notes})
     else:
         counts = ", ".join(f"{count} {state}" for state, count in drained.by_state.items())
-        print(f"{drained.worked_on} rows worked on{': ' + counts if counts else ''}.")
-        for name in drained.over_budget:
-            print(f"{name}: what is queued would go beyond its budget; nothing more is begun.")
+        rows = "1 row" if drained.worked_on == 1 else f"{drained.worked_on} rows"
+        print(f"{rows} worked on: {counts}." if counts else f"{rows} worked on; nothing is left that could be begun.")
+        for note_ in notes:
+            print(note_)
     if drained.by_state.get("incomplete") or drained.by_state.get("failed"):
         raise typer.Exit(2)
 
@@ -153,12 +165,23 @@ def status(
 def retry(
     name: Name,
     failed: Annotated[bool, typer.Option("--failed", help="Rows that are failed or incomplete.")] = False,
+    cancelled: Annotated[bool, typer.Option("--cancelled", help="Rows that were cancelled.")] = False,
     json: Json = False,
 ) -> None:
-    """Queue rows again that went wrong; what was rendered is not rendered again."""
-    if not failed:
-        raise InputError("retry: say which rows; give --failed for those that are failed or incomplete.")
-    _say(name, "queued again", _change(name, lambda session, campaign, queries: queries.retry(session, campaign)), json)
+    """Queue rows again that went wrong or were cancelled; what was rendered is not rendered again."""
+    from tasks import workspace
+    from tasks.campaign_retry import retry_rows
+
+    if not (failed or cancelled):
+        raise InputError(
+            "retry: say which rows; give --failed for those that are failed or incomplete, --cancelled for those cancelled."
+        )
+    states = (("failed", "incomplete") if failed else ()) + (("cancelled",) if cancelled else ())
+    count, replaced = retry_rows(workspace.catalog(), name, states)
+    _deliver()
+    _say(name, "queued again", count, json)
+    for one in () if json else replaced:
+        print(f"{name}: {one}.")
 
 
 @app.command("cancel")
@@ -182,6 +205,25 @@ def resume(name: Name, json: Json = False) -> None:
     _say(name, "resumed", None, json)
 
 
+@app.command("budget")
+def budget(
+    name: Name,
+    minutes: Annotated[float | None, typer.Argument(help="GPU-minutes that it may spend altogether.")] = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="No budget.")] = False,
+    json: Json = False,
+) -> None:
+    """Change what a campaign may spend. Rows that did not fit into the old budget are begun if they fit into the new one."""
+    if (minutes is None) == (not unlimited):
+        raise InputError("budget: give a number of GPU-minutes, or --unlimited.")
+    _change(name, lambda session, campaign, queries: queries.change_budget(campaign, minutes))
+    _say(
+        name,
+        "there is no budget any more" if minutes is None else f"the budget is {minutes:g} GPU-minutes now",
+        None,
+        json,
+    )
+
+
 @app.command("approve")
 def approve(
     name: Name,
@@ -199,7 +241,7 @@ def approve(
     if json:
         print_json({"campaign": name, "published": published, "problems": problems})
     else:
-        print(f"{name}: {published} rows published.")
+        print(f"{name}: {published} {'row' if published == 1 else 'rows'} published.")
         for problem in problems:
             print(f"{name} {problem}")
     if problems:

@@ -91,6 +91,15 @@ Tags = Annotated[
 Exclude = Annotated[
     list[str] | None, typer.Option(metavar="PORTRAIT", help="Portrait that nobody shall have (repeatable).")
 ]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weight",
+        metavar="NAME=NUMBER",
+        help="How much gender, age, voice, language, tags or style count when portraits are chosen (repeatable): 1 as a rule, "
+        "2 twice as much, 0 not at all.",
+    ),
+]
 Purpose = Annotated[
     str | None,
     typer.Option(
@@ -175,6 +184,7 @@ def request_of(
     style: Style = None,
     tag: Tags = None,
     exclude: Exclude = None,
+    weight: Weights = None,
     purpose: Purpose = None,
     region: Region = None,
     captions: Captions = "both",
@@ -214,6 +224,7 @@ def request_of(
         style=style,
         tags=tag or [],
         exclude=exclude or [],
+        weights=pairs("--weight", weight),
         purpose=purpose,
         region=region,
         engines=engines,
@@ -278,6 +289,7 @@ _PAIRS = {
     "--voice": "NAME=VOICE",
     "--voice-consent": "NAME=WHO, WHEN",
     "--set": "COLUMN=VALUE",
+    "--weight": "NAME=NUMBER",
 }
 
 

@@ -62,8 +62,11 @@ def campaign_here(
         InputError: there is no campaign of one of these names.
         StoppedError: it was told to stop (SIGTERM), or Prefect's server is gone; its row is in the queue again.
     """
-    from tasks.campaign_runner import stopped_by_signals
+    from tasks import workspace
+    from tasks.campaign_runner import nothing_to_do, stopped_by_signals
 
+    if (idle := nothing_to_do(workspace.catalog(), names)) is not None:
+        return idle
     with stopped_by_signals(), _prefect() as server:
         with stage(STAGE):
             from flows.campaign import run_here

@@ -55,10 +55,10 @@ class CampaignFileError(InputError):
         self.problems = tuple(sorted(problems, key=lambda one: one.row))
         self.rows = tuple(rows)
         """Those that could be read, to be looked at further: whoever corrects the file wants to hear everything at once."""
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        self.count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         shown = "; ".join(str(one).rstrip(".") for one in self.problems[:5])
         shown += f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        super().__init__(f"{file}: {count}, so nothing is queued: {shown}.")
+        super().__init__(f"{file}: {self.count}, so nothing is queued: {shown}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def _row(
             if column in _PATHS:
                 read[column] = _inside(read[column], base, allowed)
         except (ValueError, InputError) as error:
-            problems.append(Problem(number, column, str(error).rstrip(".")))
+            problems.append(Problem(number, column, str(error).rstrip(".").removeprefix(f"{column}: ")))
             faults += 1
     if faults:
         return None
@@ -335,13 +335,32 @@ def _slug(value: Any) -> str:
 
 def _cast(value: Any) -> dict[str, str]:
     if isinstance(value, str):
-        pairs = [one.partition("=") for one in re.split(r"[;,|]", value) if one.strip()]
-        if any(not (name.strip() and slug.strip()) for name, _, slug in pairs):
-            raise ValueError("write it as NAME=PORTRAIT; NAME=PORTRAIT")
-        value = _once_each([(name.strip(), slug.strip()) for name, _, slug in pairs])
+        value = _pairs(value, "NAME=PORTRAIT")
     if not isinstance(value, dict):
         raise ValueError("it must be an object of speakers and portraits")
     return {_string(name): _string(slug) for name, slug in value.items()}
+
+
+def _weights(value: Any) -> dict[str, float]:
+    """Names and numbers; which names there are is the catalog's to know."""
+    if isinstance(value, str):
+        value = _pairs(value, "NAME=NUMBER")
+    if not isinstance(value, dict):
+        raise ValueError('it must be an object of names and numbers, such as {"voice": 2}')
+    found = {}
+    for name, number in value.items():
+        try:
+            found[_string(name)] = float(number if not isinstance(number, bool) else "")
+        except (TypeError, ValueError):
+            raise ValueError(f"{_shown(name)}: '{_shown(str(number))}' is not a number") from None
+    return found
+
+
+def _pairs(text: str, form: str) -> dict[str, str]:
+    pairs = [one.partition("=") for one in re.split(r"[;,|]", text) if one.strip()]
+    if any(not (name.strip() and value.strip()) for name, _, value in pairs):
+        raise ValueError(f"write it as {form}; {form}")
+    return _once_each([(name.strip(), value.strip()) for name, _, value in pairs])
 
 
 def _variables(value: Any) -> dict[str, str]:
@@ -414,6 +433,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "style": _string,
     "tags": _listed(_word, "brand-x"),
     "exclude": _listed(_slug, "maya-okafor, leo-brandt"),
+    "weights": _weights,
     "transcript": _string,
     "glossary": _string,
     "lexicon": _string,

@@ -178,6 +178,21 @@ def drain(
     return Drained(runner, worked_on, by_state, lost, tuple(times), left, tuple(over))
 
 
+def nothing_to_do(engine: "Engine", names: Sequence[str] = ()) -> Drained | None:
+    """What a runner of these campaigns (of all, when none is named) would return at once; None: there is something to do.
+
+    Raises:
+        InputError: there is no campaign of one of these names.
+    """
+    with session_factory(engine, read_only=True).begin() as session:
+        found = campaigns.standings(session, names)
+        left = campaigns.counts(session, names)
+    if left["running"] or any(one.may_begin for one in found):
+        return None
+    over = tuple(one.campaign for one in found if one.over_budget)
+    return Drained(runner_name(), 0, {}, 0, (), left, over)
+
+
 def _outcome(work: Work, held: Held) -> Outcome | None:
     """What became of the work; None when the row is not ours any more."""
     try:

@@ -7,9 +7,11 @@ when somebody approved it. Rights are asked for once more right before.
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +28,8 @@ from media.scripts import write_script
 from media.templates import fill, is_template
 from tasks import casting, domains, rendering, segments, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
-from tasks.request import ProductionRequest
-from tasks.sources import Source, read_source
+from tasks.request import ProductionRequest, RenderOptions
+from tasks.sources import Source, named_cast, read_source
 from tasks.speeds import record_speed, seconds_per_unit
 from tasks.webhooks import require_secret
 
@@ -115,7 +117,7 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
         CampaignFileError: rows have problems; all are in it, by row and column.
         InputError: the file, the campaign's name, its budget, its webhook or the result folder cannot be used.
     """
-    from catalog.campaigns import open_campaign, queue, queued_before
+    from catalog.campaigns import kept_settings, open_campaign, queue, queued_before
     from catalog.session import session_factory
 
     settings = workspace.settings()
@@ -128,6 +130,7 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
     new, estimate = _prepare(rows, path, options, problems)
     with session_factory(engine, read_only=True).begin() as session:
         there = queued_before(session, options.name)
+        kept = kept_settings(session, options.name, options.budget_gpu_minutes, options.approval, options.webhook_url)
     changed = [
         Problem(one.number, "request_id", f"'{one.request_id}' was queued before and asked for something else")
         for one in new
@@ -154,7 +157,10 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
                 webhook_url=options.webhook_url,
             )
             count = queue(session, campaign, new)
-    warnings = _warnings(new, estimate, options)
+    warnings = _warnings([one for one in new if one.request_id not in there], estimate, options)
+    if kept:
+        change = "; `portrayal campaign budget` changes a budget" if "budget" in kept[0] else ""
+        warnings += (f"campaign '{options.name}' was there before and keeps {' and '.join(kept)}{change}.",)
     return Queued(options.name, len(new), count, estimate, warnings, dry_run)
 
 
@@ -181,8 +187,9 @@ def _prepare(
 
     problems: list[Problem] = list(found_before)
     codes = {InputError.exit_code for _ in problems}
-    checked: dict[str, Source | PortrayalError] = {}
     casts = _casts_before(options.name)
+    # Thousands of rows ask the same of a few sources, languages and checkpoints.
+    check, speech, rates, settled = _checked_once(), cache(seconds_per_character), cache(_rates), _settled_once()
     seen: set[tuple[object, ...]] = set()
     new: list[NewRow] = []
     ids: dict[str, int] = {}
@@ -190,16 +197,16 @@ def _prepare(
     for row in rows:
         try:
             base = _request(row, options)
-            memory = json.dumps(base.model_dump(mode="json", exclude={"name"}), sort_keys=True)
-            if memory not in checked:
-                checked[memory] = _check(base)
-            source = checked[memory]
+            source = check(base)
             if isinstance(source, PortrayalError):
                 raise source
-            cast = _cast(base, source, casts)
+            cast, reasons = _cast(base, source, casts, check)
             script = _filled(source, row)
         except PortrayalError as error:
-            problems.append(Problem(row.number, _column_of(error, row), str(error).rstrip(".")))
+            # The column says it already where a message begins with an option of the command line alone.
+            problems.append(
+                Problem(row.number, _column_of(error, row), re.sub(r"^--[a-z-]+: ", "", str(error).rstrip(".")))
+            )
             codes.add(error.exit_code)
             continue
         text = None if script is None else write_script(script, "yaml")
@@ -213,10 +220,11 @@ def _prepare(
                 codes.add(InputError.exit_code)
             continue
         request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
-        pieces, seconds = _pieces(request, source, script)
-        renders = domains.settled(request, source)
-        cost, alone = _rendering(renders, [one for one in pieces if one.key not in seen])
-        shared += _rendering(renders, [one for one in pieces if one.key in seen])[0]
+        pieces, seconds = _pieces(request, source, script, speech)
+        renders = settled(request, source)
+        rate = rates(renders.engine("render"), renders.render)
+        cost, alone = _rendering(rate, [one for one in pieces if one.key not in seen])
+        shared += _rendering(rate, [one for one in pieces if one.key in seen])[0]
         seen |= {one.key for one in pieces}
         takes = alone / max(1, rendering.renderer_count(max(1, len(pieces))))
         takes += seconds * seconds_per_unit(COMPOSING_SPEED, DEFAULT_COMPOSING)
@@ -225,7 +233,7 @@ def _prepare(
                 request_id=request_id,
                 number=row.number,
                 digest=digest,
-                request=request.model_dump(mode="json"),
+                request=request.model_dump(mode="json") | {"reasons": reasons},
                 out=str(options.out.resolve() / request_id),
                 script=text,
                 priority=options.priority if row.priority is None else row.priority,
@@ -265,6 +273,24 @@ def _check(request: ProductionRequest) -> Source | PortrayalError:
     return source
 
 
+def _memory(request: ProductionRequest) -> str:
+    """The same text for rows that ask for the same."""
+    return json.dumps(request.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+
+
+def _checked_once() -> Callable[[ProductionRequest], Source | PortrayalError]:
+    """`_check`, asked once for all rows that ask for the same."""
+    known: dict[str, Source | PortrayalError] = {}
+
+    def check(request: ProductionRequest) -> Source | PortrayalError:
+        memory = _memory(request)
+        if memory not in known:
+            known[memory] = _check(request)
+        return known[memory]
+
+    return check
+
+
 def _require_portraits(slugs: Sequence[str]) -> None:
     """
     Raises:
@@ -283,46 +309,63 @@ def _require_portraits(slugs: Sequence[str]) -> None:
                 raise InputError(f"--exclude {slug}: {error}") from None
 
 
-def _cast(request: ProductionRequest, source: Source, casts: dict[str, dict[str, str]]) -> dict[str, str]:
+Chosen = tuple[dict[str, str], dict[str, str]]
+"""Portrait (slug) by speaker, and the reason by speaker for those whom the row itself does not name."""
+
+
+def _cast(
+    request: ProductionRequest,
+    source: Source,
+    casts: dict[str, Chosen],
+    check: Callable[[ProductionRequest], Source | PortrayalError],
+) -> Chosen:
     """Who is shown for whom in a script: the same in all rows of the campaign, so that they share clips.
 
     Args:
-        casts: by what is asked for (`_asked`), of rows without a cast of their own; what is decided now is added.
+        casts: by what is asked for (`casting_terms`), of rows without a cast of their own; what is decided now is added.
 
     Raises:
         InputError, RightsError: a wish cannot be met.
     """
     if source.script is None:
-        return {}
-    asked = _asked(request.model_dump())
+        return {}, {}
+    asked = casting_terms(request.model_dump())
     if not request.cast and (known := casts.get(asked)):
-        if not isinstance(_check(request.model_copy(update={"cast": known})), PortrayalError):
+        if not isinstance(check(request.model_copy(update={"cast": known[0]})), PortrayalError):
             return known
         del casts[asked]
-    cast = {one.speaker: one.portrait for one in casting.cast_portraits(request, source, source.dialogue, keep=False)}
-    if not request.cast:
+    decided = casting.cast_portraits(request, source, source.dialogue, keep=False)
+    own = named_cast(request, source.dialogue.speakers)
+    cast = (
+        {one.speaker: one.portrait for one in decided},
+        {one.speaker: one.reason for one in decided if one.speaker not in own},
+    )
+    if not own:
         casts[asked] = cast
     return cast
 
 
-def _asked(request: Mapping[str, Any]) -> str:
+def casting_terms(request: Mapping[str, Any]) -> str:
     """What of a request decides who may be cast; the same for rows that show the same people."""
     lists = {name: sorted(request.get(name) or ()) for name in ("tags", "exclude")}
     return json.dumps(
-        lists | {name: request.get(name) for name in ("source", "style", "purpose", "region")}, sort_keys=True
+        lists | {name: request.get(name) for name in ("source", "style", "purpose", "region", "weights")},
+        sort_keys=True,
     )
 
 
-def _casts_before(name: str) -> dict[str, dict[str, str]]:
-    """Casts by what was asked for, of what a campaign holds already."""
+def _casts_before(name: str) -> dict[str, Chosen]:
+    """Casts by what was asked for, of the rows without a cast of their own that a campaign holds already."""
     from catalog.campaigns import requests_before
     from catalog.session import session_factory
 
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        return {_asked(one): one["cast"] for one in requests_before(session, name) if one["cast"]}
+        before = requests_before(session, name)
+    chosen = ((one, one["cast"], one.get("reasons", dict.fromkeys(one["cast"], ""))) for one in before)
+    return {casting_terms(one): (cast, reasons) for one, cast, reasons in chosen if cast and set(cast) == set(reasons)}
 
 
-_COLUMNS = {"--lang": "languages", "--source-lang": "source_language"}
+_COLUMNS = {"--lang": "languages", "--source-lang": "source_language", "--weight": "weights"}
 _ROW_OPTIONS = (
     *("--layout", "--cast", "--show", "--transcript", "--glossary", "--lexicon", "--timeline", "--captions"),
     *("--purpose", "--region", "--style", "--tags", "--exclude"),
@@ -376,12 +419,16 @@ def _filled(source: Source, row: CampaignRow) -> Script | None:
 
 def _digest(request: ProductionRequest, source: Source, script: str | None, out: Path) -> str:
     """Of everything that is asked for; the cast that was chosen automatically is no part of it."""
-    asked = request.model_dump(mode="json", exclude={"name"})
+    # Rows that were queued before there were weights stay what they were.
+    left_out = {"name"} if request.weights else {"name", "weights"}
+    asked = request.model_dump(mode="json", exclude=left_out)
     content = {"request": asked, "source": source.sha256, "script": script, "out": str(out.resolve())}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _pieces(request: ProductionRequest, source: Source, script: Script | None) -> tuple[list[_Piece], float]:
+def _pieces(
+    request: ProductionRequest, source: Source, script: Script | None, seconds_per_character: Callable[[str], float]
+) -> tuple[list[_Piece], float]:
     """What is to be rendered for a row, and how long its videos are together, in seconds."""
     script = script or source.script
     if script is None:
@@ -405,13 +452,35 @@ def _pieces(request: ProductionRequest, source: Source, script: Script | None) -
     return pieces, total
 
 
-def _rendering(request: ProductionRequest, pieces: Sequence[_Piece]) -> tuple[float, float]:
+def _settled_once() -> Callable[[ProductionRequest, Source], ProductionRequest]:
+    """`domains.settled`, asked once for all rows that ask for the same."""
+    known: dict[str, dict[str, str]] = {}
+
+    def settled(request: ProductionRequest, source: Source) -> ProductionRequest:
+        memory = _memory(request)
+        if memory not in known:
+            known[memory] = domains.settled(request, source).engines
+        return request.model_copy(update={"engines": known[memory]})
+
+    return settled
+
+
+def _rates(engine: str, render: RenderOptions) -> tuple[float, float]:
+    """CPU- or GPU-seconds that a second of video costs, and seconds that one renderer takes for it."""
+    info = rendering.engine_info(engine, workspace.settings().models_dir)
+    steps = rendering.effective_settings(render.settings, info).steps
+    fps = render.fps or info.fps
+    return (
+        fps * rendering.work_per_frame(info.fingerprint, steps),
+        fps * rendering.seconds_per_frame(info.fingerprint, steps),
+    )
+
+
+def _rendering(rates: tuple[float, float], pieces: Sequence[_Piece]) -> tuple[float, float]:
     """CPU- or GPU-seconds that pieces cost, and seconds that one renderer takes for them."""
-    info = rendering.engine_info(request.engine("render"), workspace.settings().models_dir)
-    steps = rendering.effective_settings(request.render.settings, info).steps
-    frames = sum({one.key: one.seconds for one in pieces}.values()) * (request.render.fps or info.fps)
-    work = rendering.work_per_frame(info.fingerprint, steps)
-    return frames * work, frames * rendering.seconds_per_frame(info.fingerprint, steps)
+    work, alone = rates
+    seconds = sum({one.key: one.seconds for one in pieces}.values())
+    return seconds * work, seconds * alone
 
 
 def seconds_per_character(language: str) -> float:
@@ -438,7 +507,7 @@ def _warnings(rows: "Sequence[NewRow]", estimate: Estimate, options: CampaignOpt
     at = now()
     past = sum(one.deadline is not None and one.deadline <= at for one in rows)
     if past:
-        found.append(f"{past} rows have a deadline that is over.")
+        found.append(f"{past} rows have a deadline that is over; runners begin them all the same.")
     elapsed, late = 0.0, 0
     for one in sorted(rows, key=_urgency):
         elapsed += one.estimated_s
@@ -464,12 +533,13 @@ def request_of(request: Mapping[str, Any], script: str | None, out: str) -> Prod
         InputError: it cannot be written.
     """
     source = str(request["source"])
+    wanted = {name: value for name, value in request.items() if name != "reasons"}
     if script is not None:
         path = Path(out).parent / SCRIPTS / f"{Path(out).name}.yaml"
         with whole_file(path) as draft:
             draft.write_text(script, encoding="utf-8")
         source = str(path)
-    return ProductionRequest(**{**request, "source": source, "out": str(unpublished(out))})
+    return ProductionRequest(**{**wanted, "source": source, "out": str(unpublished(out))})
 
 
 def publish(session: "Session", production_id: str, out: str) -> None:

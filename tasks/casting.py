@@ -1,8 +1,10 @@
 """Who is shown for whom: the catalog's choice for every speaker, with the reason and the rights it rests on."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from media.dialogue import Dialogue, Speaker
@@ -10,6 +12,7 @@ from media.errors import InputError, MissingEngineError
 from tasks import domains, workspace
 from tasks.hearing import UNKNOWN_LANGUAGE, Heard, voice_prints
 from tasks.portraits import require_picture
+from tasks.progress import note
 from tasks.request import Layout, ProductionRequest
 from tasks.sources import Source, named_cast
 
@@ -66,6 +69,7 @@ def cast_portraits(
     pitch: dict[str, str | None] | None = None,
     *,
     heard: Heard | None = None,
+    reasons: Mapping[str, str] = MappingProxyType({}),
     keep: bool = True,
 ) -> tuple[CastSpeaker, ...]:
     """One portrait per speaker of `dialogue`, no two alike; the same ones as in the production's earlier runs.
@@ -73,6 +77,7 @@ def cast_portraits(
     Args:
         pitch: `low`, `mid` or `high` by speaker, for recordings.
         heard: what was found out about a recording; who is known in the request's show is then recognised by voice.
+        reasons: by speaker, why the request names a portrait for them, where it was chosen before; else it is a wish.
         keep: False to ask without deciding anything.
 
     Raises:
@@ -81,7 +86,8 @@ def cast_portraits(
         RightsError: a portrait that was wished for may not be used.
     """
     from catalog import shows
-    from catalog.casting import CastingRequest, TooFewPortraitsError, cast_speakers
+    from catalog.casting import CastingRequest, CastingRules, TooFewPortraitsError, cast_speakers
+    from catalog.casting_weights import CastingWeights
     from catalog.productions import open_production
     from catalog.session import session_factory
 
@@ -111,6 +117,7 @@ def cast_portraits(
             CastingRequest(
                 speaker=speaker,
                 wish=wishes.get(speaker),
+                wish_reason=reasons.get(speaker) or "wished for",
                 gender=hints.get(speaker, Speaker()).gender,
                 age=hints.get(speaker, Speaker()).age,
                 pitch_class=(pitch or {}).get(speaker),
@@ -122,15 +129,14 @@ def cast_portraits(
             for speaker in dialogue.speakers
         ]
         try:
-            decisions = cast_speakers(
-                session,
-                source.production_id,
-                wanted,
+            rules = CastingRules(
                 use=use,
                 exclude=request.exclude,
                 reserved=shows.reserved(session, request.show) if request.show else (),
                 style=style,
+                weights=CastingWeights(**request.weights),
             )
+            decisions = cast_speakers(session, source.production_id, wanted, rules)
         except TooFewPortraitsError as error:
             raise _too_few(error, style) from None
         if request.show:
@@ -143,7 +149,18 @@ def cast_portraits(
             session.commit()
         else:
             session.rollback()
+    if voices:
+        note(_who_is_who(request.show, source.production_id, dialogue.speakers, known))
     return cast
+
+
+def _who_is_who(show: str, production: str, speakers: Sequence[str], known: "Mapping[str, Recognition]") -> str:
+    """Such as "Show 'Talk': Speaker 1 is 'Maria' of the show (voice 0.93); Speaker 2 is new.", and what to do if it is wrong."""
+    told = "; ".join(f"{one} is {known[one].reason if one in known else 'new'}" for one in speakers)
+    if all(known[one].confirmed for one in speakers if one in known) and set(speakers) <= set(known):
+        return f"Show '{show}': {told}."
+    command = f"portrayal catalog people correct {shlex.quote(production)} SPEAKER"
+    return f"Show '{show}': {told}. If that is wrong: `{command} --is NAME`, or `--new NAME`."
 
 
 def _too_few(error: "TooFewPortraitsError", style: str | None) -> InputError | MissingEngineError:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from catalog.casting_weights import POINTS, read_weights
 from media.dialogue import language_tag
 from media.errors import InputError
 from media.results import is_url
@@ -119,6 +120,11 @@ class ProductionRequest(BaseModel):
     exclude: list[str] = Field(
         default_factory=list, title="Not these", description="Portraits (slugs) that nobody shall have"
     )
+    weights: dict[str, float] = Field(
+        default_factory=dict,
+        title="Weights",
+        description=f"By what the points of casting are multiplied: {', '.join(POINTS)}; 1 as a rule, 0 not to count",
+    )
     purpose: str | None = Field(
         default=None,
         title="Purpose",
@@ -183,6 +189,11 @@ class ProductionRequest(BaseModel):
             if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", tag):
                 raise ValueError(f"'{tag}' must be words joined by dashes")
         return tags
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _known_weights(cls, weights: Any) -> Any:
+        return read_weights(weights, "--weight") if isinstance(weights, dict) else weights
 
     @field_validator("purpose", "region")
     @classmethod

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from media.settings import Settings
+from tasks import workspace
 
 _HALF_LIFE = 2000.0
 """Old measurements count half after so many newer units: a machine that was busy is forgiven."""
@@ -38,7 +38,7 @@ def record_speed(what: str, units: float, seconds: float) -> None:
 
 
 def _path() -> Path:
-    return Settings().home / "speeds.json"
+    return workspace.settings().home / "speeds.json"
 
 
 def _read() -> dict[str, dict[str, float]]:

@@ -1,5 +1,6 @@
 """Where this process keeps things: settings, artifact store and catalog, opened once and shared by all tasks."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def settings() -> Settings:
     """What the environment says now."""
-    return Settings()
+    return _settings(tuple(sorted(one for one in os.environ.items() if one[0].upper().startswith("PORTRAYAL_"))))
 
 
 def store() -> ArtifactStore:
@@ -49,6 +50,11 @@ def catalog() -> "Engine":
         InputError: it cannot be opened.
     """
     return _catalog(settings().catalog_url)
+
+
+@lru_cache(maxsize=8)
+def _settings(environment: tuple[tuple[str, str], ...]) -> Settings:  # reading them takes milliseconds
+    return Settings()
 
 
 @lru_cache(maxsize=8)

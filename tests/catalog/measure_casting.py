@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 
-from catalog.casting import CastingRequest, cast_speakers
+from catalog.casting import CastingRequest, CastingRules, cast_speakers
 from catalog.portraits import ConsentFacts, PortraitFacts, seed
 from catalog.productions import open_production
 from catalog.rights import Use
@@ -86,7 +86,8 @@ def measure(url: str, count: int, speakers: int) -> list[tuple[float, float]]:
             )
         began, worked = time.perf_counter(), time.process_time()
         with session_factory(engine).begin() as session:
-            cast_speakers(session, name, requests(speakers, round_), use=Use("training", languages=("en", "es")))
+            rules = CastingRules(Use("training", languages=("en", "es")))
+            cast_speakers(session, name, requests(speakers, round_), rules)
         figures.append((1000 * (time.perf_counter() - began), 1000 * (time.process_time() - worked)))
     engine.dispose()
     return figures

@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from catalog.casting import (
     CastingDecision,
     CastingRequest,
-    _assign,
-    _Candidate,
+    CastingRules,
     cast_speakers,
     list_castings,
     record_voice,
 )
+from catalog.casting_candidates import Candidate
+from catalog.casting_settlement import _assign
+from catalog.casting_weights import CastingWeights, read_weights
 from catalog.portraits import ConsentFacts, add_portrait, find_portrait, list_portraits, retire, revoke_consent
 from catalog.session import session_factory
 from catalog.tables import Casting
@@ -32,7 +34,7 @@ def slugs(decisions: list[CastingDecision]) -> dict[str, str]:
 
 
 def cast(session: Session, *requests: CastingRequest, production: str = "talk", seed: int = 0) -> dict[str, str]:
-    return slugs(cast_speakers(session, production, requests, seed))
+    return slugs(cast_speakers(session, production, requests, CastingRules(seed=seed)))
 
 
 def test_every_speaker_gets_a_portrait_of_their_own_in_the_order_asked(session: Session) -> None:
@@ -185,6 +187,39 @@ def test_looks_never_outweigh_a_hint(session: Session) -> None:
     assert set(cast(session, *women).values()) == {"twin-1", "twin-2"}
 
 
+def test_weights_decide_what_outweighs_what_and_the_reason_says_so(session: Session) -> None:
+    furnish(
+        session,
+        facts("old-she", presentation="feminine", age_band="senior"),
+        facts("young-he", presentation="masculine", age_band="young"),
+        facts("adult-he", presentation="masculine", age_band="adult"),
+    )
+    asked = CastingRequest("Ann", age="young", pitch_class="high", tags=("brand-x",))
+
+    def chosen(**weights: float) -> CastingDecision:
+        rules = CastingRules(weights=CastingWeights(**read_weights(weights, "--weight")))
+        (decision,) = cast_speakers(session, "talk", [asked], rules)
+        session.rollback()
+        return decision
+
+    session.commit()
+    assert chosen().portrait_slug == "young-he" and "weights" not in chosen().reason
+    heavier = chosen(voice=5)
+    assert heavier.portrait_slug == "old-she" and heavier.reason.endswith("; weights voice=5")
+    assert heavier.score == pytest.approx(5 * 640 / (2560 + 5 * 640 + 48), abs=0.001)
+    deaf = chosen(voice=0, tags=0)
+    assert (deaf.portrait_slug, deaf.score) == ("young-he", 1.0)
+    assert "voice" not in deaf.reason.removesuffix("weights voice=0, tags=0") and "brand-x" not in deaf.reason
+
+
+@pytest.mark.parametrize("wrong", [{"vioce": 2}, {"voice": -1}, {"voice": "much"}, {"voice": True}, {"age": "nan"}])
+def test_a_weight_that_there_is_not_is_refused(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    known = "there are gender, age, voice, language, tags, style" if name == "vioce" else "from 0 to 1000"
+    with pytest.raises(InputError, match=f"--weight: .*{name}.*{known}"):
+        read_weights(wrong, "--weight")
+
+
 # Wishes
 
 
@@ -280,7 +315,7 @@ def test_a_casting_stays_whatever_is_asked_later_and_in_every_language(session: 
         CastingRequest("Bob", language="hi", pitch_class="high"),
         CastingRequest("Ann", gender="masculine", language="es"),
     ]
-    assert cast_speakers(session, "talk", again, seed=5) == first[::-1]
+    assert cast_speakers(session, "talk", again, CastingRules(seed=5)) == first[::-1]
     assert list_castings(session, "talk") == first
 
 
@@ -383,13 +418,13 @@ def test_the_order_of_the_question_does_not_change_the_answer(
 ) -> None:
     furnish(session)
     with session.begin_nested() as nested:
-        first = cast_speakers(session, "talk", requests, seed)
-        assert cast_speakers(session, "talk", requests, seed) == first
+        first = cast_speakers(session, "talk", requests, CastingRules(seed=seed))
+        assert cast_speakers(session, "talk", requests, CastingRules(seed=seed)) == first
         nested.rollback()
     other = requests.copy()
     shuffled.shuffle(other)
     with session.begin_nested() as nested:
-        second = cast_speakers(session, "talk", other, seed)
+        second = cast_speakers(session, "talk", other, CastingRules(seed=seed))
         nested.rollback()
     assert sorted(first, key=lambda one: one.speaker) == sorted(second, key=lambda one: one.speaker)
 
@@ -416,7 +451,7 @@ def test_both_databases_give_the_same_answer(sqlite_engine: Engine, postgresql_e
                     )
                     for index in range(1 + number % 7)
                 ]
-                decisions = cast_speakers(session, f"talk {number}", requests, seed=number % 2)
+                decisions = cast_speakers(session, f"talk {number}", requests, CastingRules(seed=number % 2))
                 told.append([(one.speaker, one.portrait_slug, one.score, one.reason) for one in decisions])
             answers.append((told, [one.slug for one in list_portraits(session)]))
         empty(engine)
@@ -452,11 +487,11 @@ def test_another_seed_or_production_draws_other_portraits(session: Session) -> N
 def test_no_other_assignment_is_better(table: list[list[tuple[int, int, int]]]) -> None:
     """Against trying all of them: the best sum of fit, then of uses, then of draws."""
     candidates = [
-        [_Candidate(column, f"p-{column}", fit, uses, draw, 1, False, frozenset()) for column, (fit, uses, draw) in row]
+        [Candidate(column, f"p-{column}", fit, uses, draw, 1, False, frozenset()) for column, (fit, uses, draw) in row]
         for row in (list(enumerate(row)) for row in table)
     ]
 
-    def worth(choice: tuple[_Candidate, ...]) -> tuple[int, int, int]:
+    def worth(choice: tuple[Candidate, ...]) -> tuple[int, int, int]:
         return -sum(one.fit for one in choice), sum(one.uses for one in choice), sum(one.draw for one in choice)
 
     chosen = tuple(_assign(candidates))

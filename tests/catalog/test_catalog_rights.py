@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from catalog.casting import CastingRequest, cast_speakers
+from catalog.casting import CastingRequest, CastingRules, cast_speakers
 from catalog.portraits import (
     ConsentFacts,
     add_consent,
@@ -85,14 +85,14 @@ def test_a_portrait_is_used_only_for_what_licence_and_consent_cover(
     produce(session)
     if refusal is None:
         require_rights(session, portrait, use=use)
-        assert cast_speakers(session, "talk", [CastingRequest("Ann")], use=use)[0].portrait_slug == "ann"
+        assert cast_speakers(session, "talk", [CastingRequest("Ann")], CastingRules(use=use))[0].portrait_slug == "ann"
         return
     with pytest.raises(RightsError, match=f"'ann' may not be used: .*{refusal}"):
         require_rights(session, portrait, use=use)
     with pytest.raises(RightsError, match=f"casting of 'Ann': .*{refusal}"):
-        cast_speakers(session, "talk", [CastingRequest("Ann", wish="ann")], use=use)
+        cast_speakers(session, "talk", [CastingRequest("Ann", wish="ann")], CastingRules(use=use))
     with pytest.raises(InputError, match="only 0 may be used"):
-        cast_speakers(session, "talk", [CastingRequest("Ann")], use=use)
+        cast_speakers(session, "talk", [CastingRequest("Ann")], CastingRules(use=use))
 
 
 def test_two_consents_may_cover_two_languages_but_not_half_a_use_each(session: Session) -> None:

@@ -7,7 +7,7 @@ from sample_catalog import everybody, produce
 from sqlalchemy.orm import Session
 
 from catalog import shows
-from catalog.casting import CastingRequest, cast_speakers, list_castings, record_voice
+from catalog.casting import CastingRequest, CastingRules, cast_speakers, list_castings, record_voice
 from catalog.portraits import retire, seed
 from catalog.shows import VoicePrint
 from catalog.tables import Casting
@@ -31,7 +31,7 @@ def episode(
         person = known.get(one)
         sticky = (person.portrait, person.reason) if person and person.portrait else None
         requests.append(CastingRequest(one, wish=(wishes or {}).get(one), known=sticky))
-    decisions = cast_speakers(session, name, requests, reserved=shows.reserved(session, "news"))
+    decisions = cast_speakers(session, name, requests, CastingRules(reserved=shows.reserved(session, "news")))
     shows.remember(session, "news", name, {one.speaker: one.portrait_id for one in decisions}, known, voices)
     session.commit()
     return {one.speaker: one.portrait_slug for one in decisions}

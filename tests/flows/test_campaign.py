@@ -65,6 +65,66 @@ def test_a_dry_run_estimates_and_queues_nothing_and_the_same_file_is_queued_once
     assert portrayal("campaign", "approve", "summer").code == 1
 
 
+def test_what_keeps_a_campaign_from_going_on_is_said_before_anything_is_started(
+    portrayal: Callable[..., Any], table: Path
+) -> None:
+    assert "Nothing is queued yet" in portrayal("campaign", "run").out
+    queue = ("campaign", "queue", table, "--out", "out")
+    assert portrayal(*queue, "--budget", "0.01", "--deadline", "2020-01-01").code == 0
+    assert "keeps a budget of 0.01 GPU-minutes" in portrayal(*queue, "--budget", "9").out
+
+    def said() -> str:
+        """What a runner prints that finds nothing to begin, and `status` says as well."""
+        answer = portrayal("campaign", "run", "spring")
+        assert answer.code == 0 and answer.out.startswith("0 rows worked on") and "Prefect" not in answer.err
+        told = str(answer.out.split("begun.\n", 1)[1])
+        assert told in portrayal("campaign", "status", "spring").out
+        return told
+
+    assert "spring: 2 rows would go beyond the budget of 0.01 GPU-minutes" in said()
+    assert portrayal("campaign", "budget", "spring").code == 1
+    assert portrayal("campaign", "budget", "spring", "--unlimited").code == 0
+    assert "spring: the deadline of 2 rows is over" in portrayal("campaign", "status").out
+    assert portrayal("campaign", "pause", "spring").code == 0
+    assert "spring is paused, and 2 rows wait: `portrayal campaign resume spring`" in said()
+    assert portrayal("campaign", "resume", "spring").code == portrayal("campaign", "cancel", "spring").code == 0
+    assert "spring is cancelled: `portrayal campaign retry spring --cancelled`" in said()
+    assert portrayal("campaign", "retry", "spring", "--cancelled", "--json").json["rows"] == 2
+    assert portrayal("campaign", "run", "autumn").code == 1
+
+
+def test_who_was_chosen_for_all_rows_and_may_not_be_shown_any_more_is_replaced_on_retry(
+    portrayal: Callable[..., Any], table: Path
+) -> None:
+    from catalog.campaigns import Outcome, claim, find_campaign, finish, rows_of
+    from catalog.session import session_factory
+    from tasks import workspace
+
+    table.write_text(
+        TABLE.replace("var.name", "var.name,cast").replace("Ana", "Ana,").replace("Bo", "Bo,Maya=leila-haddad")
+    )
+    assert portrayal("campaign", "queue", table, "--out", "out", "--weight", "voice=2").code == 0
+    sessions = session_factory(workspace.catalog())
+
+    def requests() -> list[dict[str, Any]]:
+        with sessions() as session:
+            return [one.request for one in rows_of(session, find_campaign(session, "spring"))]
+
+    chosen, wished = requests()
+    assert wished["cast"] == {"Maya": "leila-haddad"} and wished["reasons"] == {}
+    assert chosen["reasons"]["Maya"].endswith("; weights voice=2")
+    for slug in (chosen["cast"]["Maya"], "leila-haddad"):
+        assert portrayal("catalog", "retire", slug).code == 0
+    for _ in range(2):
+        with sessions.begin() as session:
+            mine = claim(session, "me", 60)
+            assert mine is not None and finish(session, mine, Outcome("failed", "rights", "retired"))
+    answer = portrayal("campaign", "retry", "spring", "--failed")
+    now_chosen, still_wished = requests()
+    assert still_wished == wished and now_chosen["cast"]["Maya"] not in (chosen["cast"]["Maya"], "leila-haddad")
+    assert f"Maya is '{now_chosen['cast']['Maya']}' now, for '{chosen['cast']['Maya']}'" in answer.out
+
+
 @pytest.mark.slow
 def test_a_campaign_is_run_approved_and_told_about(
     prefect_server: str, portrayal: Callable[..., Any], table: Path, monkeypatch: pytest.MonkeyPatch

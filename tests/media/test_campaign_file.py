@@ -39,8 +39,8 @@ def test_a_table_and_json_lines_say_the_same(folder: Path) -> None:
     table = rows_of(
         folder,
         "a.csv",
-        "request_id;source;languages;cast;var.first_name;priority;deadline\n"
-        "a-1;talk.txt;en, es;Ann=olga;Zoë;5;2030-12-01T18:00+01:00\n\na-2;talk.txt;;;;;\n",
+        "request_id;source;languages;cast;weights;var.first_name;priority;deadline\n"
+        "a-1;talk.txt;en, es;Ann=olga;voice=2.5, age=0;Zoë;5;2030-12-01T18:00+01:00\n\na-2;talk.txt;;;;;;\n",
     )
     lines = rows_of(
         folder,
@@ -51,6 +51,7 @@ def test_a_table_and_json_lines_say_the_same(folder: Path) -> None:
                 "source": "talk.txt",
                 "languages": ["en", "es"],
                 "cast": {"Ann": "olga"},
+                "weights": {"voice": 2.5, "age": 0},
                 "variables": {"first_name": "Zoë"},
                 "priority": 5,
                 "deadline": "2030-12-01T17:00Z",
@@ -61,7 +62,8 @@ def test_a_table_and_json_lines_say_the_same(folder: Path) -> None:
     assert [one.number for one in table] == [2, 4] and [one.number for one in lines] == [1, 2]
     for one in (table[0], lines[0]):
         assert one.source == folder / "talk.txt"
-        assert one.options == {"languages": ["en", "es"], "cast": {"Ann": "olga"}}
+        weights = {"voice": 2.5, "age": 0.0}
+        assert one.options == {"languages": ["en", "es"], "cast": {"Ann": "olga"}, "weights": weights}
         assert one.variables == {"first_name": "Zoë"} and one.priority == 5
         assert one.deadline == datetime(2030, 12, 1, 17, tzinfo=UTC)
 
@@ -80,6 +82,10 @@ def test_every_problem_is_named_by_row_and_column(folder: Path) -> None:
     expected += [(6, "source"), (6, "request_id"), (8, "request_id")]
     assert sorted(problems_of(folder, "b.csv", text)) == sorted(expected)
     assert problems_of(folder, "b.csv", "source,langauges,layout,layout\n") == [(1, "langauges"), (1, "layout")]
+    assert problems_of(folder, "b.csv", "source;weights\ntalk.txt;voice\ntalk.txt;voice=much\n") == [
+        (2, "weights"),
+        (3, "weights"),
+    ]
     assert problems_of(folder, "b.csv", "") == [(0, "")]
     assert problems_of(folder, "b.jsonl", '{"source": 3}\n[]\n{"sorce": "a"}\n{"source": NaN}\n' + "[" * 100_000) == [
         (1, "source"),

@@ -10,6 +10,7 @@ import pytest
 from catalog import shows
 from catalog.casting import record_voice
 from catalog.session import session_factory
+from flows.console import progress_on_stderr
 from media.audio import resample, write_wav
 from media.dialogue import Turn
 from media.rttm import write_rttm
@@ -65,14 +66,21 @@ def episode(
     return record
 
 
-def test_a_person_keeps_face_and_voice_in_every_episode(episode: Callable[..., tuple[CastSpeaker, ...]]) -> None:
+def test_a_person_keeps_face_and_voice_in_every_episode(
+    episode: Callable[..., tuple[CastSpeaker, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
     woman, man = episode("one", "wm")
     record = {"engine": "espeak", "name": "f2", "pitch": 55, "rate": 160, "reference": "", "show": "Small talk"}
     with session_factory(workspace.catalog()).begin() as session:
         shows.rename(session, "Small talk", woman.speaker, "Maria")
         record_voice(session, "one", woman.speaker, "en", record)
     asked = episode("two", "mw", keep=False)
-    his, hers = second = episode("two", "mw")
+    capsys.readouterr()
+    with progress_on_stderr(show=True):
+        his, hers = second = episode("two", "mw")
+    told = capsys.readouterr().err
+    assert "Show 'Small talk': " in told and f"{hers.speaker} is 'Maria' of the show (voice 0." in told
+    assert "portrayal catalog people correct two SPEAKER --is NAME" in told
     assert asked == second
     assert (hers.portrait, his.portrait) == (woman.portrait, man.portrait)
     assert hers.speaker != woman.speaker, "the recordings call both by the same name"
