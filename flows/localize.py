@@ -21,7 +21,7 @@ from media.errors import PortrayalError, RenderError
 from media.languages import closest
 from tasks import workspace
 from tasks.bookkeeping import stored_request
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, RenderEngine, SynthesisEngine, TranslationEngine
 from tasks.sources import translations_beside, written_languages
 
 
@@ -49,6 +49,7 @@ class MissingRendition:
         """
         asked = stored_request(self.out, self.name, self.production_id).model_dump()
         now: dict[str, Any] = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        now["priority"] = None  # whoever was in a hurry has their video
         if self.kind == "recording" and asked["source_language"] is None:
             now["source_language"] = _spoken(asked, Path(self.source))
         return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
@@ -59,11 +60,11 @@ class EngineChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    translation: str | None = Field(
+    translation: TranslationEngine | None = Field(
         default=None, title="Translation", description="Engine that translates what nobody has translated, or auto"
     )
-    synthesis: str | None = Field(default=None, title="Speech", description="Engine that speaks")
-    render: str | None = Field(default=None, title="Pictures", description="Engine that renders clips")
+    synthesis: SynthesisEngine | None = Field(default=None, title="Speech", description="Engine that speaks")
+    render: RenderEngine | None = Field(default=None, title="Pictures", description="Engine that renders clips")
 
     @property
     def chosen(self) -> dict[str, str]:
