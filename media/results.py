@@ -200,7 +200,13 @@ def _remote(out: str) -> Remote:
         raise InputError(f"--out {out}: {error}; use a folder or a URL such as s3://bucket/folder.") from error
     if not out.partition("://")[2].partition("/")[0]:
         raise InputError(f"--out {out}: it names no bucket; use a URL such as s3://bucket/folder.")
-    return Remote(root, Settings().store_patience)
+    return Remote(root, _patience(os.environ.get("PORTRAYAL_STORE_PATIENCE")))
+
+
+@lru_cache(maxsize=8)
+def _patience(said: str | None) -> float:
+    """The setting, read once for what the environment says: a night asks for a thousand folders."""
+    return Settings().store_patience
 
 
 def _sha256(path: Path) -> str:
