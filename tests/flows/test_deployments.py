@@ -58,6 +58,7 @@ def test_runs_that_fall_silent_are_crashed_and_crashed_productions_begun_again(d
     assert silent.enabled and again.enabled
     assert silent.trigger.posture.value == "Proactive" and silent.trigger.within.total_seconds() == 90
     assert silent.trigger.after == {"prefect.flow-run.heartbeat"} and silent.actions[0].state.value == "CRASHED"
+    assert again.trigger.after == {"prefect.flow-run.Crashed"} and again.trigger.within.total_seconds() == 30
     assert again.trigger.match["prefect.run-count"] == ["1", "2"]
     assert again.trigger.match_related["prefect.resource.name"] in ("produce", ["produce"])
     assert again.actions[0].state.value == "SCHEDULED"
@@ -250,6 +251,21 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     # Other tests leave failed runs of their own on this server, which belong to no deployment.
     assert [one for one in found["failures"] if one["deployment"] == "produce"] == [] == found["running"]
     assert "Pool gpu (process): " in portrayal("pools", "status").out
+
+
+def test_the_daily_report_is_a_page_that_its_run_links_to(
+    prefect_server: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows.reporting import report
+
+    monkeypatch.setenv("PORTRAYAL_REPORTS_DIR", str(tmp_path / "reports"))
+    place = Path(report())
+    assert place.parent == tmp_path / "reports" and "<h2" in place.read_text(encoding="utf-8")
+    with get_client(sync_client=True) as client:
+        (artifact,) = [one for one in client.read_artifacts() if one.key == "report"]
+    assert place.as_uri() in artifact.data and place.name in artifact.data
 
 
 def ended(client: Any, run: Any) -> Any:
