@@ -26,14 +26,21 @@ Rows = Annotated[
 @app.command("queue")
 def queue(
     file: Annotated[Path, typer.Argument(help="CSV or JSON Lines: one production a row.")],
-    out: Annotated[Path, typer.Option(help="Folder for the videos: one folder in it for each row.")],
+    out: Annotated[
+        str, typer.Option(help="Folder for the videos, or s3://bucket/folder: one folder in it for each row.")
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the campaign. Default: the file's.")] = None,
     owner: Annotated[str, typer.Option(help="Who asks for it. Default: you.")] = "",
     root: Annotated[
         list[Path] | None,
         typer.Option("--root", help="Folder that sources may lie in (repeatable). Default: the file's folder."),
     ] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher goes first.")] = 0,
+    priority: Annotated[
+        str | None,
+        typer.Option(
+            help="urgent, normal or batch, or -100 to 100 (50 and above is urgent, -50 and below batch). Higher goes first."
+        ),
+    ] = None,
     deadline: Annotated[
         str | None, typer.Option(help="2030-12-01 or 2030-12-01T18:00+01:00; what is due earlier goes first.")
     ] = None,
@@ -60,18 +67,23 @@ def queue(
     from flows.console import print_json, progress_on_stderr
     from media.campaign_file import CampaignFileError
     from media.campaign_file import deadline as point_in_time
+    from media.campaign_file import priority as number
     from tasks.campaigns import CampaignOptions, queue_file
 
     try:
         due = point_in_time(deadline) if deadline is not None else None
     except ValueError as error:
         raise InputError(f"--deadline: {error}.") from None
+    try:
+        rank = number(priority) if priority is not None else None
+    except ValueError as error:
+        raise InputError(f"--priority {priority}: {error}.") from None
     options = CampaignOptions(
         name=file.stem if name is None else name,
         out=out,
         owner=owner or _user(),
         roots=tuple(root or ()),
-        priority=priority,
+        priority=rank,
         deadline=due,
         budget_gpu_minutes=budget,
         approval=approve,

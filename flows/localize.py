@@ -6,10 +6,12 @@ finds the video in the morning: the one that `produce` would make if it were ask
 are wanted by name are machine-translated.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import flow, get_run_logger
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +23,14 @@ from media.errors import PortrayalError, RenderError
 from media.languages import closest
 from tasks import workspace
 from tasks.bookkeeping import stored_request
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, RenderEngine, SynthesisEngine, TranslationEngine
 from tasks.sources import translations_beside, written_languages
+
+if TYPE_CHECKING:
+    from catalog.tables import Production
+
+VIDEOS_AT_ONCE = 16
+"""So many are looked for at a time, where they are kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class MissingRendition:
         """
         asked = stored_request(self.out, self.name, self.production_id).model_dump()
         now: dict[str, Any] = {"source": self.source, "out": self.out, "languages": list(self.languages)}
+        now["priority"] = None  # whoever was in a hurry has their video
         if self.kind == "recording" and asked["source_language"] is None:
             now["source_language"] = _spoken(asked, Path(self.source))
         return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
@@ -59,11 +68,11 @@ class EngineChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    translation: str | None = Field(
+    translation: TranslationEngine | None = Field(
         default=None, title="Translation", description="Engine that translates what nobody has translated, or auto"
     )
-    synthesis: str | None = Field(default=None, title="Speech", description="Engine that speaks")
-    render: str | None = Field(default=None, title="Pictures", description="Engine that renders clips")
+    synthesis: SynthesisEngine | None = Field(default=None, title="Speech", description="Engine that speaks")
+    render: RenderEngine | None = Field(default=None, title="Pictures", description="Engine that renders clips")
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -90,34 +99,46 @@ def missing_renditions(
     from catalog.session import session_factory
 
     found: list[MissingRendition] = []
-    with session_factory(workspace.catalog(), read_only=True).begin() as session:
-        for production, videos in finished_videos(session, production_id=production_id):
-            if len(found) == limit:
-                break
-            done = {tag: results.parted(path) for tag, path in videos.items()}
-            try:
-                held = written_languages(Path(production.source_name), production.source_kind)
-            except PortrayalError:
-                continue
-            # `es-MX` is content with `es`.
-            wanted = [tag for tag in languages if closest(tag, (*held, *done), same_script=True) is None]
-            tags = dict.fromkeys((*held, *(tag for tag in done if tag in languages), *wanted))
-            missing = tuple(tag for tag in tags if tag not in done or not results.exists(*done[tag]))
-            if not missing:
-                continue
-            last = next(iter(done))
-            out, name = done[last]
-            found.append(
-                MissingRendition(
-                    production_id=production.id,
-                    source=production.source_name,
-                    out=out,
-                    name=name.removesuffix(".mp4").removesuffix(f".{last}"),
-                    languages=missing,
-                    kind=production.source_kind,
-                )
-            )
-    return found
+    with (
+        session_factory(workspace.catalog(), read_only=True).begin() as session,
+        ThreadPoolExecutor(VIDEOS_AT_ONCE) as pool,
+    ):
+        wished = _wished(finished_videos(session, production_id=production_id), languages)
+        # In batches: videos may be far away, and the first few productions may be enough.
+        while len(found) < limit and (batch := list(islice(wished, 10 * VIDEOS_AT_ONCE))):
+            found += [one for one in pool.map(lambda both: _still_missing(*both), batch) if one.languages]
+    return found[:limit]
+
+
+def _wished(
+    finished: "Iterable[tuple[Production, dict[str, str]]]", languages: Sequence[str]
+) -> Iterator[tuple[MissingRendition, dict[str, tuple[str, str]]]]:
+    """Productions with all the languages that are wanted of them, and with folder and file of the videos that they have."""
+    for production, videos in finished:
+        done = {tag: results.parted(path) for tag, path in videos.items()}
+        try:
+            held = written_languages(Path(production.source_name), production.source_kind)
+        except PortrayalError:
+            continue
+        # `es-MX` is content with `es`.
+        wanted = [tag for tag in languages if closest(tag, (*held, *done), same_script=True) is None]
+        tags = dict.fromkeys((*held, *(tag for tag in done if tag in languages), *wanted))
+        last = next(iter(done))
+        out, name = done[last]
+        wished = MissingRendition(
+            production_id=production.id,
+            source=production.source_name,
+            out=out,
+            name=name.removesuffix(".mp4").removesuffix(f".{last}"),
+            languages=tuple(tags),
+            kind=production.source_kind,
+        )
+        yield wished, done
+
+
+def _still_missing(wished: MissingRendition, done: Mapping[str, tuple[str, str]]) -> MissingRendition:
+    missing = (tag for tag in wished.languages if tag not in done or not results.exists(*done[tag]))
+    return replace(wished, languages=tuple(missing))
 
 
 def _spoken(asked: Mapping[str, Any], recording: Path) -> str | None:

@@ -20,6 +20,9 @@ DEPLOYMENTS_FILE = Path(__file__).resolve().parents[1] / "prefect.yaml"
 ANSWER_SECONDS = 5.0
 HEARTBEATS_LOST_SECONDS = 90
 """Three heartbeats at the 30 s that `prefect.yaml` asks for."""
+CRASHED_SECONDS = 30
+"""Before a crashed production is begun again. A worker with a limit that is offered a run whose process it has not put away yet
+ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
 ATTEMPTS = 3
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -216,7 +219,8 @@ def _automations() -> list[Any]:
             description=f"They find everything that was finished; {ATTEMPTS} attempts in all.",
             enabled=True,
             trigger=EventTrigger(
-                expect={"prefect.flow-run.Crashed"},
+                after={"prefect.flow-run.Crashed"},
+                expect={f"prefect.flow-run.{one}" for one in ("Scheduled", "AwaitingRetry", "Pending", "Running")},
                 match={
                     "prefect.resource.id": ["prefect.flow-run.*"],
                     # Not 0: what crashes before it begins is not counted, and would come again for ever.
@@ -224,9 +228,9 @@ def _automations() -> list[Any]:
                 },
                 match_related={"prefect.resource.role": "deployment", "prefect.resource.name": "produce"},
                 for_each={"prefect.resource.id"},
-                posture=Posture.Reactive,
+                posture=Posture.Proactive,
                 threshold=1,
-                within=timedelta(0),
+                within=timedelta(seconds=CRASHED_SECONDS),
             ),
             actions=[
                 ChangeFlowRunState(

@@ -25,8 +25,6 @@ from tasks.rendering import RendererLostError, RenderJob
 from tasks.request import RenderOptions
 
 ATTEMPTS = 3
-CHUNK_SECONDS = 400.0
-"""Of rendering that is sent to a pool at once: much more than a worker takes to load weights, little enough to lose."""
 CHUNK_SEGMENTS = 200
 """In a chunk at most, however short they are."""
 SMALLER = 8
@@ -163,7 +161,7 @@ def render_on_pool(
     """Have segments rendered by a deployment of `render`, in chunks; what stays missing is asked for again, in smaller ones.
 
     PORTRAYAL_CHUNKS_IN_FLIGHT chunks are with the pool at most; the next is cut when one comes back. They wait in the work
-    queue that PORTRAYAL_PRIORITY names.
+    queue of the jobs' priority, or else in the one that PORTRAYAL_PRIORITY names.
 
     Workers may crash, be preempted or lose their machine: what counts is what is in the artifact store afterwards.
 
@@ -174,6 +172,7 @@ def render_on_pool(
     store, settings = workspace.store(), workspace.settings()
     left = dict(missing)
     said: dict[str, str] = {}
+    queue = next((job.priority for job in missing.values() if job.priority), _queue(settings))
     for key, job in missing.items():
         try:
             rendering.require_rights(job)
@@ -186,9 +185,9 @@ def render_on_pool(
             order = RenderOrder(segments=[_order(left[key]) for key in keys])
             name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
             identity = f"{runtime.flow_run.id}-{name}-{attempt}"
-            return render_chunk.submit(deployment, order, len(keys), identity, _queue(settings))
+            return render_chunk.submit(deployment, order, len(keys), identity, queue)
 
-        chunks = _chunks(dict(left), CHUNK_SECONDS / SMALLER**attempt)
+        chunks = _chunks(dict(left), settings.chunk_seconds / SMALLER**attempt)
         for keys, future in in_window(chunks, send, min(MOST_THREADS, settings.chunks_in_flight)):
             try:
                 problem = future.result()
@@ -207,7 +206,7 @@ def render_on_pool(
 
 
 def _queue(settings: Settings) -> str | None:
-    """The work queue that is asked for; None: the deployment's own."""
+    """The work queue where nobody asked for a priority; None: the deployment's own."""
     return settings.priority if "priority" in settings.model_fields_set else None
 
 

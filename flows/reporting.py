@@ -1,12 +1,15 @@
 """The flow `report`: every morning, the figures of the catalog as one HTML page."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect import flow, get_run_logger
+from prefect.artifacts import create_link_artifact
 
 from flows.report import productions
 from flows.report_files import as_html, figures, flat
 from media.atomic import whole_file
+from media.results import is_url
 from tasks import workspace
 
 
@@ -38,4 +41,7 @@ def report() -> str:
         with workspace.store().writing(f"reports/{name}") as draft:
             draft.write_text(page, encoding="utf-8")
     get_run_logger().info("%s", place)
+    create_link_artifact(
+        place if is_url(place) else Path(place).as_uri(), name, key="report", description=f"Figures of {at:%Y-%m-%d}"
+    )
     return place

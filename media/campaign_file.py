@@ -24,6 +24,7 @@ MAX_VALUE = 500
 VARIABLE = "var."
 """What the columns of variables begin with in a CSV table: `var.first_name`."""
 PRIORITIES = range(-100, 101)
+PRIORITY_WORDS = {"urgent": 50, "normal": 0, "batch": -50}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -74,7 +75,7 @@ class CampaignRow:
     """Fields of a production request: `languages` (list of tags), `cast` (name -> portrait), `layout` ..., as written."""
     variables: Mapping[str, str] = field(default_factory=dict)
     priority: int | None = None
-    """-100..100; higher goes first."""
+    """-100..100; higher goes first. From 50 on clips are urgent on the pool that renders, down from -50 they are batch."""
     deadline: datetime | None = None
     """With a time zone."""
 
@@ -380,10 +381,19 @@ def _variables(value: Any) -> dict[str, str]:
     return found
 
 
-def _priority(value: Any) -> int:
-    text = str(value) if not isinstance(value, bool) else ""
+def priority(value: Any) -> int:
+    """A whole number from -100 to 100, or a word that stands for one.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = str(value).strip().lower() if not isinstance(value, bool) else ""
+    if text in PRIORITY_WORDS:
+        return PRIORITY_WORDS[text]
     if not re.fullmatch(r"-?[0-9]{1,3}", text) or int(text) not in PRIORITIES:
-        raise ValueError(f"it must be a whole number from {PRIORITIES.start} to {PRIORITIES.stop - 1}")
+        raise ValueError(
+            f"it must be {', '.join(PRIORITY_WORDS)} or a whole number from {PRIORITIES.start} to {PRIORITIES.stop - 1}"
+        )
     return int(text)
 
 
@@ -437,7 +447,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "transcript": _string,
     "glossary": _string,
     "lexicon": _string,
-    "priority": _priority,
+    "priority": priority,
     "deadline": deadline,
     "variables": _variables,
 }

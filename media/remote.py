@@ -121,6 +121,12 @@ class Remote:
             return
         self._plainly(f"remove {name}", lambda: (self.root / name).unlink(missing_ok=True))
 
+    def names(self) -> list[str]:
+        """All files below it, by name, in order."""
+        if self._is_s3:
+            return list(self._ask(self._names(), "list what is there"))
+        return list(self._plainly("list what is there", self._plain_names))
+
     # S3
 
     def _ask(self, answer: Awaitable[Any], what: str) -> Any:
@@ -254,6 +260,18 @@ class Remote:
                 return
         await self._call("delete_object", Key=self._key(name))
 
+    async def _names(self) -> list[str]:
+        await self._require_bucket()
+        folder = self._key("")
+        found: list[str] = []
+        further: dict[str, str] = {}
+        while True:
+            page = await self._call("list_objects_v2", Prefix=folder, **further)
+            found += [one["Key"].removeprefix(folder) for one in page.get("Contents", ())]
+            if not page.get("IsTruncated"):
+                return found
+            further = {"ContinuationToken": page["NextContinuationToken"]}
+
     # everywhere else
 
     def _plainly(self, what: str, act: Callable[[], Any]) -> Any:
@@ -265,6 +283,13 @@ class Remote:
     def _plain_find(self, name: str) -> Stored | None:
         path = self.root / name
         return Stored(int(path.stat().st_size), None) if path.is_file() else None
+
+    def _plain_names(self) -> list[str]:
+        if not self.root.exists():
+            return []
+        return sorted(
+            one.path.removeprefix(self.root.path).lstrip("/") for one in self.root.rglob("*") if one.is_file()
+        )
 
     def _plain_download(self, name: str, path: Path) -> tuple[Stored, bool] | None:
         found = self._plain_find(name)

@@ -1,5 +1,6 @@
 """The result folder of a production: a folder, or a URL such as `s3://bucket/folder`. Files appear there whole or not at all."""
 
+import errno
 import filecmp
 import hashlib
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from upath import UPath
 
 from media.atomic import cannot_write, whole_file
-from media.errors import InputError, StorageError
+from media.errors import InputError, LostArtifactError, StorageError
 from media.remote import Remote
 from media.settings import Settings
 
@@ -107,6 +108,54 @@ def read_text(out: str, name: str) -> str | None:
         return copy.read_text(encoding="utf-8")
 
 
+def names(out: str) -> list[str]:
+    """All files of a result folder, by name, in order; none where there is no such folder."""
+    if is_url(out):
+        return _remote(out).names()
+    folder = Path(out)
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def move(out: str, name: str, to: str) -> None:
+    """Move a file into another result folder, where it appears whole; for a moment it may be in both, never in neither.
+
+    Raises:
+        LostArtifactError: it is gone, or damaged.
+        InputError, StorageError: as `writing`.
+    """
+    if not (is_url(out) or is_url(to)):
+        target = Path(to) / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(Path(out) / name, target)
+            return
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # another disk: it is copied, as if it were far away
+                raise cannot_write(target, error) from error
+    with tempfile.TemporaryDirectory(prefix="portrayal-") as folder:
+        copy = Path(folder) / Path(name).name
+        if is_url(out):
+            found = _remote(out).download(name, copy)
+            if found is None or not found[1]:
+                raise LostArtifactError(f"{place(out, name)}: it is gone, or damaged; make it anew.")
+        else:
+            copy = Path(out) / name
+        if is_url(to):
+            _remote(to).upload(copy, name)
+        else:
+            with whole_file(Path(to) / name) as draft:
+                shutil.copyfile(copy, draft)
+    remove(out, name)
+
+
+def remove(out: str, name: str) -> None:
+    """Remove a file of a result folder; nothing happens if it is not there."""
+    if is_url(out):
+        _remote(out).remove(name)
+        return
+    (Path(out) / name).unlink(missing_ok=True)
+
+
 def check(out: str) -> None:
     """Make sure that files can be written there, and leave nothing behind: not even the folder, if it is new.
 
@@ -151,7 +200,13 @@ def _remote(out: str) -> Remote:
         raise InputError(f"--out {out}: {error}; use a folder or a URL such as s3://bucket/folder.") from error
     if not out.partition("://")[2].partition("/")[0]:
         raise InputError(f"--out {out}: it names no bucket; use a URL such as s3://bucket/folder.")
-    return Remote(root, Settings().store_patience)
+    return Remote(root, _patience(os.environ.get("PORTRAYAL_STORE_PATIENCE")))
+
+
+@lru_cache(maxsize=8)
+def _patience(said: str | None) -> float:
+    """The setting, read once for what the environment says: a night asks for a thousand folders."""
+    return Settings().store_patience
 
 
 def _sha256(path: Path) -> str:

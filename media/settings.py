@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     """Whose segments come first, on the pool that renders and among commands that share `home`."""
     render_deployment: str | None = None
     """Prefect deployment that renders, such as `render/render`; clips are rendered on this machine when not set."""
+    chunk_seconds: float = Field(default=400.0, gt=0)
+    """Seconds of rendering that are sent to it at once: much more than a worker takes to load weights, as little as urgent work
+    can wait and a lost worker may cost."""
     chunks_in_flight: int = Field(default=8, ge=1, le=1000)
     """Chunks of segments that are with `render_deployment` at once, at most."""
     reports_dir: Path | None = None

@@ -1,14 +1,14 @@
 """Campaigns from file to published video: rows are checked and estimated, queued all or none, and published at the end.
 
 What a row makes goes into `OUT/.unpublished/REQUEST_ID` first and is moved to `OUT/REQUEST_ID` in one go: when it is done, or
-when somebody approved it. Rights are asked for once more right before.
+when somebody approved it. Rights are asked for once more right before. Where OUT is a URL, what is not published yet is in the
+artifact store: a bucket may be one that everybody reads.
 """
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,15 +19,16 @@ from pydantic import ValidationError
 
 from media import results, webhooks
 from media.atomic import whole_file
-from media.campaign_file import CampaignFileError, CampaignRow, Problem, read_campaign
+from media.campaign_file import PRIORITY_WORDS, CampaignFileError, CampaignRow, Problem, read_campaign
 from media.dialogue import Script
-from media.errors import InputError, PortrayalError, RightsError
+from media.errors import InputError, PortrayalError, RightsError, StorageError
 from media.languages import base_language
 from media.provenance import write_record
 from media.scripts import write_script
 from media.templates import fill, is_template
 from tasks import casting, domains, rendering, segments, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
+from tasks.dispatch import Priority
 from tasks.request import ProductionRequest, RenderOptions
 from tasks.sources import Source, named_cast, read_source
 from tasks.speeds import record_speed, seconds_per_unit
@@ -50,10 +51,12 @@ class CampaignOptions:
     """What holds for every row of a file, unless the row says otherwise."""
 
     name: str
-    out: Path
+    out: str
+    """A folder, or a URL."""
     owner: str = ""
     roots: tuple[Path, ...] = ()
-    priority: int = 0
+    priority: int | None = None
+    """None: 0, and clips are rendered with the runner's priority."""
     deadline: datetime | None = None
     budget_gpu_minutes: float | None = None
     approval: bool = False
@@ -124,7 +127,7 @@ def queue_file(path: Path, options: CampaignOptions, *, dry_run: bool = False) -
     if options.webhook_url is not None:
         require_secret(settings)
         webhooks.check_url(options.webhook_url, allow_private=settings.webhook_allow_private)
-    results.check(str(options.out))
+    results.check(options.out)
     rows, problems = _read(path, options)
     engine = workspace.catalog()
     new, estimate = _prepare(rows, path, options, problems)
@@ -219,7 +222,9 @@ def _prepare(
                 problems.append(Problem(row.number, "request_id", what))
                 codes.add(InputError.exit_code)
             continue
-        request = base.model_copy(update={"name": request_id, "cast": dict(base.cast) | cast})
+        priority = options.priority if row.priority is None else row.priority
+        asked = {"name": request_id, "cast": dict(base.cast) | cast, "priority": rendering_priority(priority)}
+        request = base.model_copy(update=asked)
         pieces, seconds = _pieces(request, source, script, speech)
         renders = settled(request, source)
         rate = rates(renders.engine("render"), renders.render)
@@ -234,9 +239,9 @@ def _prepare(
                 number=row.number,
                 digest=digest,
                 request=request.model_dump(mode="json") | {"reasons": reasons},
-                out=str(options.out.resolve() / request_id),
+                out=results.place(options.out, request_id),
                 script=text,
-                priority=options.priority if row.priority is None else row.priority,
+                priority=priority or 0,
                 deadline=row.deadline or options.deadline,
                 estimated_work_s=cost,
                 estimated_s=takes,
@@ -248,6 +253,15 @@ def _prepare(
         refused.exit_code = min(codes)  # 3 only where nothing but something to install is missing
         raise refused
     return new, Estimate(video, work, shared, total + (rendering.STARTING_SECONDS if work else 0.0))
+
+
+def rendering_priority(number: int | None) -> Priority | None:
+    """The queue that a row's clips wait in, by its priority among rows; None where it has none."""
+    if number is None:
+        return None
+    if number >= PRIORITY_WORDS["urgent"]:
+        return "urgent"
+    return "batch" if number <= PRIORITY_WORDS["batch"] else "normal"
 
 
 def _request(row: CampaignRow, options: CampaignOptions) -> ProductionRequest:
@@ -417,12 +431,12 @@ def _filled(source: Source, row: CampaignRow) -> Script | None:
     return replace(script, dialogues=dialogues, speakers=speakers)
 
 
-def _digest(request: ProductionRequest, source: Source, script: str | None, out: Path) -> str:
-    """Of everything that is asked for; the cast that was chosen automatically is no part of it."""
+def _digest(request: ProductionRequest, source: Source, script: str | None, out: str) -> str:
+    """Of everything that is asked for; the cast that was chosen automatically is no part of it, nor is the priority."""
     # Rows that were queued before there were weights stay what they were.
-    left_out = {"name"} if request.weights else {"name", "weights"}
+    left_out = {"name", "priority"} | (set() if request.weights else {"weights"})
     asked = request.model_dump(mode="json", exclude=left_out)
-    content = {"request": asked, "source": source.sha256, "script": script, "out": str(out.resolve())}
+    content = {"request": asked, "source": source.sha256, "script": script, "out": results.place(out)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -521,9 +535,24 @@ def _urgency(row: "NewRow") -> tuple[int, float, int]:
     return -row.priority, row.deadline.timestamp() if row.deadline else float("inf"), row.number
 
 
-def unpublished(out: str) -> Path:
+def unpublished(out: str) -> str:
     """Where a row's files are until they are published in its folder `out`."""
-    return Path(out).parent / UNPUBLISHED / Path(out).name
+    if results.is_url(out):
+        folder, row = results.parted(out)
+        return results.place(workspace.settings().artifacts_url, f"unpublished/{_short(folder)}/{row}")
+    return results.place(str(Path(out).parent / UNPUBLISHED), Path(out).name)
+
+
+def _script_of(out: str) -> Path:
+    """Where the script of a row is kept that was filled in for its folder `out`."""
+    if results.is_url(out):
+        folder, row = results.parted(out)
+        return workspace.settings().home.resolve() / "scripts" / _short(folder) / f"{row}.yaml"
+    return Path(out).parent / SCRIPTS / f"{Path(out).name}.yaml"
+
+
+def _short(folder: str) -> str:
+    return hashlib.sha256(folder.encode()).hexdigest()[:16]
 
 
 def request_of(request: Mapping[str, Any], script: str | None, out: str) -> ProductionRequest:
@@ -535,11 +564,11 @@ def request_of(request: Mapping[str, Any], script: str | None, out: str) -> Prod
     source = str(request["source"])
     wanted = {name: value for name, value in request.items() if name != "reasons"}
     if script is not None:
-        path = Path(out).parent / SCRIPTS / f"{Path(out).name}.yaml"
+        path = _script_of(out)
         with whole_file(path) as draft:
             draft.write_text(script, encoding="utf-8")
         source = str(path)
-    return ProductionRequest(**{**wanted, "source": source, "out": str(unpublished(out))})
+    return ProductionRequest(**{**wanted, "source": source, "out": unpublished(out)})
 
 
 def publish(session: "Session", production_id: str, out: str) -> None:
@@ -549,43 +578,34 @@ def publish(session: "Session", production_id: str, out: str) -> None:
 
     Raises:
         RightsError: a portrait may not be used any more; nothing is moved.
-        InputError: the folder cannot be written.
+        InputError, StorageError: the folder cannot be written, or does not answer.
+        LostArtifactError: what was made is gone, or damaged.
     """
     from catalog.campaigns import note_published
     from catalog.rights import record_moved
 
-    staged, final = unpublished(out).resolve(), Path(out).resolve()
-    record_moved(session, production_id, str(staged), str(final))
-    try:
-        final.mkdir(parents=True, exist_ok=True)
-        # Records last: whoever sees one finds the files that it names.
-        for path in sorted(
-            _files(staged), key=lambda one: (one.suffix == ".json" and "production" in one.name, one.name)
-        ):
-            target = final / path.relative_to(staged)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if path.name.endswith("production.json"):
-                record = json.loads(path.read_text(encoding="utf-8"))
-                write_record(str(target.parent), target.name, _moved(record, str(staged), str(final)))
-                path.unlink()
-            else:
-                os.replace(path, target)
-        if staged.is_dir():
-            staged.rmdir()
-    except OSError as error:
-        raise InputError(
-            f"{final}: cannot be written ({error.strerror}); free space or correct its permissions."
-        ) from error
-    note_published(session, production_id, str(staged), str(final))
+    staged, final = unpublished(out), results.place(out)
+    record_moved(session, production_id, staged, final)
+    # Records last: whoever sees one finds the files that it names.
+    for name in sorted(results.names(staged), key=lambda one: (_is_record(one), one)):
+        if _is_record(name):
+            record = json.loads(results.read_text(staged, name) or "{}")
+            write_record(final, name, _moved(record, staged, final))
+            results.remove(staged, name)
+        else:
+            results.move(staged, name, final)
+    if not results.is_url(staged) and Path(staged).is_dir():
+        Path(staged).rmdir()
+    note_published(session, production_id, staged, final)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else iter(())
+def _is_record(name: str) -> bool:
+    return name.endswith("production.json")
 
 
 def _moved(value: Any, before: str, after: str) -> Any:
     if isinstance(value, str):
-        inside = value == before or value.startswith(before + os.sep)
+        inside = value == before or value.startswith(before + "/")
         return after + value.removeprefix(before) if inside else value
     if isinstance(value, list):
         return [_moved(one, before, after) for one in value]
@@ -617,6 +637,10 @@ def approve_rows(engine: "Engine", name: str, request_ids: Sequence[str] = (), b
                 continue  # somebody else let it go, or cancelled it
             try:
                 publish(session, str(row.production_id), row.out)
+            except StorageError as error:  # no fault of the row's, which goes on waiting
+                session.rollback()
+                problems.append(f"{request_id}: {error}")
+                continue
             except PortrayalError as error:
                 refuse(session, row, cause_of(error), str(error))
                 problems.append(f"{request_id}: {error}")

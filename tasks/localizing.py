@@ -74,7 +74,8 @@ def import_(script: Script, source: Path, file: Path, language: str, out: Path |
         units = read_csv(text, str(file))
     if wrong := faults(units, script.source):
         raise InputError(
-            f"{file}: {len(wrong)} fault{'s' * (len(wrong) > 1)}, so nothing is taken over: {'; '.join(wrong)}; export {source} anew, or correct them."
+            f"{file}: {len(wrong)} fault{'s' * (len(wrong) > 1)}, so nothing is taken over: {'; '.join(wrong)}; "
+            f"export {source} anew, or correct them."
         )
     by_id = {unit.id: unit.target for unit in units}
     own = script.source

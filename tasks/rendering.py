@@ -29,7 +29,7 @@ from media.store import ArtifactStore
 from models import draft, still
 from tasks import metrics, workspace
 from tasks.child_process import end_with_parent
-from tasks.dispatch import give_way, standing
+from tasks.dispatch import Priority, give_way, standing
 from tasks.speeds import record_speed, seconds_per_unit
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class RenderJob:
     region: str | None = None
     language: str | None = None
     """None for an idle clip, which speaks none."""
+    priority: Priority | None = None
+    """None: PORTRAYAL_PRIORITY."""
 
 
 def engine_info(name: str, models_dir: Path | None = None) -> "CheckpointInfo | still.StillInfo | draft.DraftInfo":
@@ -244,15 +246,16 @@ class Renderers:
         report = on_frame or (lambda frames: None)
         where = (settings.artifacts_url, settings.models_dir)
         shared = settings.home.resolve() / "priorities"
-        with standing(shared, settings.priority):
+        priority = job.priority or settings.priority
+        with standing(shared, priority):
             if not self._slots:
                 with self._here:
-                    give_way(shared, settings.priority)
+                    give_way(shared, priority)
                     clip, passed = render_clip(job, *where, report)
             else:
                 slot = self._free.get()
                 try:
-                    give_way(shared, settings.priority)
+                    give_way(shared, priority)
                     clip, passed = slot.render(job, *where, report)
                     slot.replace_if_above(settings.renderer_memory_mb)
                 finally:

@@ -1,16 +1,30 @@
 """What is wanted of one source: the parameters of the `produce` flow, and the form that Prefect's UI makes of them."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from catalog.casting_weights import POINTS, read_weights
 from media.dialogue import language_tag
 from media.errors import InputError
 from media.results import is_url
 from media.segment import RenderSettings
+from tasks.dispatch import Priority
 
 ENGINE_KINDS = ("diarization", "transcription", "alignment", "translation", "synthesis", "render")
 
@@ -53,6 +67,78 @@ class SpeakerCount(BaseModel):
     at_most: int | None = Field(default=None, ge=1, le=32, title="At most")
 
 
+class SpeakerWish(BaseModel):
+    """Something that is wished for one speaker."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    speaker: str = Field(title="Speaker", description="As the script calls them", min_length=1)
+
+
+class CastWish(SpeakerWish):
+    """Who is shown for a speaker."""
+
+    portrait: str = Field(title="Portrait", description="Slug in the catalog", min_length=1)
+
+
+class VoiceWish(SpeakerWish):
+    """How a speaker sounds."""
+
+    voice: str = Field(
+        title="Voice",
+        description="NAME, NAME:PITCH or NAME:PITCH:RATE of the engine, or the path of a recording to clone",
+        min_length=1,
+    )
+
+
+class VoiceConsent(SpeakerWish):
+    """Who allowed that a voice is cloned."""
+
+    consent: str = Field(title="Consent", description="Who allowed it, and when", min_length=1)
+
+
+SynthesisEngine = Literal["auto", "espeak", "chatterbox"] | str
+TranslationEngine = Literal["auto", "marian", "madlad", "openai"] | str
+RenderEngine = Literal["auto", "starter", "echomimic", "echomimic-acc", "still", "draft"] | str
+
+
+class EngineWishes(BaseModel):
+    """Engines by kind: one of the list, or any other name that `--engine` takes. What is left out is chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    render: RenderEngine | None = Field(
+        default=None, title="Pictures", description="A checkpoint's name or folder; still and draft are quick previews"
+    )
+    synthesis: SynthesisEngine | None = Field(
+        default=None, title="Speech", description="Or worker:COMMAND, an engine of your own"
+    )
+    translation: TranslationEngine | None = Field(
+        default=None,
+        title="Translation",
+        description="Of what nobody has translated. Or marian:FOLDER, madlad:FOLDER, openai:MODEL",
+    )
+    transcription: Literal["auto", "whisper", "pocketsphinx"] | str | None = Field(
+        default=None, title="What is said", description="In a recording. Or whisper:SIZE, such as whisper:small"
+    )
+    diarization: Literal["auto", "pyannote", "dvector"] | str | None = Field(
+        default=None, title="Who speaks when", description="In a recording. Or pyannote:FOLDER"
+    )
+    alignment: Literal["auto", "whisper", "pocketsphinx", "proportional"] | str | None = Field(
+        default=None, title="When each word is said", description="In a recording. Or whisper:SIZE"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FilledInAs:
+    """Marks a mapping that forms ask for as something else: speakers as a list, engines as fields."""
+
+    form: Any
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(TypeAdapter(self.form).core_schema)
+
+
 class ProductionRequest(BaseModel):
     """One source plus what is wanted of it."""
 
@@ -88,20 +174,14 @@ class ProductionRequest(BaseModel):
         title="Timeline",
         description="Turns as long as they take, or each within its slot in the source language",
     )
-    cast: dict[str, str] = Field(
-        default_factory=dict,
-        title="Cast",
-        description="Portrait (slug) for each speaker",
+    cast: Annotated[dict[str, str], FilledInAs(list[CastWish])] = Field(
+        default_factory=dict, title="Cast", description="Portraits for speakers; all others are cast"
     )
-    voices: dict[str, str] = Field(
-        default_factory=dict,
-        title="Voices",
-        description="Voice of the engine (NAME, NAME:PITCH or NAME:PITCH:RATE), or a recording to clone, by speaker",
+    voices: Annotated[dict[str, str], FilledInAs(list[VoiceWish])] = Field(
+        default_factory=dict, title="Voices", description="Voices for speakers; all others are given one"
     )
-    voice_consents: dict[str, str] = Field(
-        default_factory=dict,
-        title="Consent to cloning",
-        description="Who allowed a speaker's voice to be cloned, and when, by speaker",
+    voice_consents: Annotated[dict[str, str], FilledInAs(list[VoiceConsent])] = Field(
+        default_factory=dict, title="Consent to cloning", description="For each speaker whose voice is cloned"
     )
     lexicon: str | None = Field(
         default=None, title="Lexicon", description="File with how names and terms are pronounced (.yaml, .csv)"
@@ -134,10 +214,8 @@ class ProductionRequest(BaseModel):
     region: str | None = Field(
         default=None, title="Region", description="Where they are shown, as a country code; default: everywhere"
     )
-    engines: dict[str, str] = Field(
-        default_factory=dict,
-        title="Engines",
-        description=f"Engine by kind: {', '.join(ENGINE_KINDS)}",
+    engines: Annotated[dict[str, str], FilledInAs(EngineWishes)] = Field(
+        default_factory=dict, title="Engines", description="What is left out is chosen by what is installed"
     )
     render: RenderOptions = Field(default=RenderOptions(), title="Rendering")
     speakers: SpeakerCount = Field(default_factory=SpeakerCount, title="Speakers of a recording")
@@ -155,6 +233,11 @@ class ProductionRequest(BaseModel):
         title="RTTM",
         description="File with who speaks when, instead of diarization",
     )
+    priority: Priority | None = Field(
+        default=None,
+        title="Priority",
+        description="Urgent clips are rendered before all others that wait, batch ones after; default: the machine's",
+    )
 
     @field_validator("languages")
     @classmethod
@@ -165,6 +248,31 @@ class ProductionRequest(BaseModel):
     @classmethod
     def _tag(cls, tag: str | None) -> str | None:
         return None if tag is None else language_tag(tag, "--source-lang")
+
+    @field_validator("cast", "voices", "voice_consents", mode="before")
+    @classmethod
+    def _by_speaker(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, list):
+            return given
+        model, wish = _WISHES[str(info.field_name)]
+        found: dict[str, str] = {}
+        for number, one in enumerate(given, 1):
+            try:
+                read = model.model_validate(one)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(str(part) for part in first["loc"])
+                raise ValueError(f"number {number}: {place}: {first['msg']}") from None
+            speaker, value = read.speaker, getattr(read, wish)
+            if found.setdefault(speaker, value) != value:
+                raise ValueError(f"{speaker} is there twice, as {found[speaker]} and as {value}; give it once")
+        return found
+
+    @field_validator("engines", mode="before")
+    @classmethod
+    def _chosen(cls, given: Any) -> Any:
+        given = given.model_dump() if isinstance(given, EngineWishes) else given
+        return {kind: name for kind, name in given.items() if name is not None} if isinstance(given, Mapping) else given
 
     @field_validator("engines")
     @classmethod
@@ -231,6 +339,13 @@ class ProductionRequest(BaseModel):
         voices = {speaker: _whole(voice) if names_recording(voice) else voice for speaker, voice in self.voices.items()}
         whole = {field: _whole(path) for field, path in files.items() if path is not None}
         return self.model_copy(update=whole | {"voices": voices, "engines": engines})
+
+
+_WISHES: dict[str, tuple[type[SpeakerWish], str]] = {
+    "cast": (CastWish, "portrait"),
+    "voices": (VoiceWish, "voice"),
+    "voice_consents": (VoiceConsent, "consent"),
+}
 
 
 def names_recording(voice: str) -> bool:

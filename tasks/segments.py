@@ -74,6 +74,7 @@ def plan_segments(
             portrait=person.portrait,
             purpose=request.purpose,
             region=request.region,
+            priority=request.priority,
             language=performance.language,
         )
         planned.append(PlannedSegment(job, performance.language, index, turn.speaker))
@@ -127,6 +128,7 @@ def _idle_segments(
                 portrait=person.portrait,
                 purpose=request.purpose,
                 region=request.region,
+                priority=request.priority,
             ),
             language=None,
             turn=None,

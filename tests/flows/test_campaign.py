@@ -125,6 +125,27 @@ def test_who_was_chosen_for_all_rows_and_may_not_be_shown_any_more_is_replaced_o
     assert f"Maya is '{now_chosen['cast']['Maya']}' now, for '{chosen['cast']['Maya']}'" in answer.out
 
 
+def test_a_priority_of_rows_is_that_of_their_clips_and_may_change_without_another_request(
+    portrayal: Callable[..., Any], table: Path
+) -> None:
+    from catalog.campaigns import requests_before
+    from catalog.session import session_factory
+    from tasks import workspace
+
+    lines = ("a,hello.txt,en,Ana,urgent", "b,hello.txt,en,Bo,", "c,hello.txt,en,Cy,-49", "d,hello.txt,en,Di,-60")
+    table.write_text("\n".join(("request_id,source,languages,var.name,priority", *lines)))
+    queue = ("campaign", "queue", table, "--out", "out", "--engine", "render=still", "--json")
+    assert "--priority soon: it must be urgent, normal, batch or" in portrayal(*queue, "--priority", "soon").err
+    assert portrayal(*queue).json["new"] == 4
+    with session_factory(workspace.catalog(), read_only=True).begin() as session:
+        requests = {one["name"]: one for one in requests_before(session, "spring")}
+    assert {name: one["priority"] for name, one in requests.items()} == {
+        "a": "urgent", "b": None, "c": "normal", "d": "batch",
+    }  # fmt: skip
+    table.write_text(table.read_text().replace("urgent", "batch"))
+    assert portrayal(*queue, "--priority", "urgent").json["new"] == 0
+
+
 @pytest.mark.slow
 def test_a_campaign_is_run_approved_and_told_about(
     prefect_server: str, portrayal: Callable[..., Any], table: Path, monkeypatch: pytest.MonkeyPatch

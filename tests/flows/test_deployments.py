@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tasks.request import ENGINE_KINDS
+
 pytestmark = pytest.mark.slow
 
 
@@ -56,6 +58,7 @@ def test_runs_that_fall_silent_are_crashed_and_crashed_productions_begun_again(d
     assert silent.enabled and again.enabled
     assert silent.trigger.posture.value == "Proactive" and silent.trigger.within.total_seconds() == 90
     assert silent.trigger.after == {"prefect.flow-run.heartbeat"} and silent.actions[0].state.value == "CRASHED"
+    assert again.trigger.after == {"prefect.flow-run.Crashed"} and again.trigger.within.total_seconds() == 30
     assert again.trigger.match["prefect.run-count"] == ["1", "2"]
     assert again.trigger.match_related["prefect.resource.name"] in ("produce", ["produce"])
     assert again.actions[0].state.value == "SCHEDULED"
@@ -106,12 +109,17 @@ def test_what_is_scheduled_is_scheduled_in_a_time_zone(deployed: dict[str, Any])
     assert deployed["localize"].parameters == {"limit": 100}
 
 
-def test_jobs_send_their_log_and_their_heartbeat(deployed: dict[str, Any]) -> None:
-    for one in deployed.values():
-        assert one.job_variables["env"] == {
-            "PREFECT_LOGGING_EXTRA_LOGGERS": "portrayal",
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-        }
+def test_jobs_send_their_log_and_their_heartbeat_and_what_has_time_is_batch(deployed: dict[str, Any]) -> None:
+    for name, one in deployed.items():
+        batch = {"PORTRAYAL_PRIORITY": "batch"} if name in ("localize", "campaign") else {}
+        assert (
+            one.job_variables["env"]
+            == {
+                "PREFECT_LOGGING_EXTRA_LOGGERS": "portrayal",
+                "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            }
+            | batch
+        )
 
 
 def test_no_server_is_one_sentence_and_exit_code_3(
@@ -128,6 +136,20 @@ def test_the_form_has_titles_descriptions_and_bounds(deployed: dict[str, Any]) -
     request = definitions["ProductionRequest"]["properties"]
     assert request["source"]["title"] == "Source" and request["source"]["description"]
     assert request["layout"]["anyOf"][0]["enum"] == ["spotlight", "gallery", "duet"]
+    assert request["priority"]["anyOf"][0]["enum"] == ["urgent", "normal", "batch"]
+    for field, item, names in (
+        ("cast", "CastWish", {"speaker", "portrait"}),
+        ("voices", "VoiceWish", {"speaker", "voice"}),
+        ("voice_consents", "VoiceConsent", {"speaker", "consent"}),
+    ):
+        assert request[field]["type"] == "array" and request[field]["items"]["$ref"] == f"#/definitions/{item}"
+        asked = definitions[item]["properties"]
+        assert set(asked) == names and all(one["title"] and one["description"] for one in asked.values())
+    engines = request["engines"]["properties"]
+    assert set(engines) == set(ENGINE_KINDS) and not request["engines"]["additionalProperties"]
+    assert all(one["title"] and one["description"] for one in engines.values())
+    assert "whisper" in engines["transcription"]["anyOf"][0]["enum"]
+    assert {"type": "string"} in engines["transcription"]["anyOf"], "whisper:small is possible, too"
     steps = definitions["RenderOptions"]["properties"]["steps"]["anyOf"][0]
     assert (steps["minimum"], steps["maximum"]) == (1, 1000)
     nightly = deployed["localize"].parameter_openapi_schema
@@ -147,6 +169,25 @@ def test_a_run_with_wrong_parameters_is_refused_by_the_server(deployed: dict[str
         client.create_flow_run_from_deployment(
             deployed["produce"].id, parameters={"request": {"source": "talk.txt", "out": "out", "layout": "pyramid"}}
         )
+
+
+def test_a_worker_is_given_urgent_chunks_before_batch_ones_that_wait_longer(deployed: dict[str, Any]) -> None:
+    from datetime import UTC, datetime
+
+    from prefect.client.orchestration import get_client
+
+    order = {"order": {"segments": [{"portrait": "ann", "audio": "audio/none.wav", "frames": 1}]}}
+    with get_client(sync_client=True) as client:
+        sent = [
+            client.create_flow_run_from_deployment(deployed["render"].id, parameters=order, work_queue_name=queue).id
+            for queue in ("batch", "batch", "normal", "urgent")
+        ]
+        # What a worker asks for; it begins them in this order, as many as it has room for.
+        offered = client.get_scheduled_flow_runs_for_work_pool("gpu", scheduled_before=datetime.now(UTC))
+        for run in sent:
+            client.delete_flow_run(run)
+    offered_ids = [one.flow_run.id for one in offered if one.flow_run.id in sent]
+    assert offered_ids == [sent[3], sent[2], sent[0], sent[1]]
 
 
 def test_a_worker_makes_the_video_that_a_new_translation_lacks(
@@ -189,6 +230,7 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     monkeypatch.setenv("PORTRAYAL_RENDER_DEPLOYMENT", "render/render")
     out = tmp_path / "out"
     request = {"source": str(script), "out": str(out), "languages": ["en", "es", "fr"], "engines": {"render": "still"}}
+    request["priority"] = "urgent"
     with get_client(sync_client=True) as client:
         run = client.create_flow_run_from_deployment(deployed["produce"].id, parameters={"request": request})
         waiting = {one["name"]: one for one in portrayal("pools", "status", "--json").json["pools"]}
@@ -200,7 +242,7 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     assert state.type.value == "COMPLETED", state
     for language in request["languages"]:
         assert probe_video(out / f"talk.{language}.mp4").frames > 0
-    assert runs and {one.state_type.value for one in runs} == {"COMPLETED"}
+    assert runs and {(one.state_type.value, one.work_queue_name) for one in runs} == {("COMPLETED", "urgent")}
     found = portrayal("pools", "status", "--json").json
     assert {one["name"]: any(each["alive"] for each in one["workers"]) for one in found["pools"]} == {
         "cpu": True,
@@ -209,6 +251,21 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     # Other tests leave failed runs of their own on this server, which belong to no deployment.
     assert [one for one in found["failures"] if one["deployment"] == "produce"] == [] == found["running"]
     assert "Pool gpu (process): " in portrayal("pools", "status").out
+
+
+def test_the_daily_report_is_a_page_that_its_run_links_to(
+    prefect_server: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows.reporting import report
+
+    monkeypatch.setenv("PORTRAYAL_REPORTS_DIR", str(tmp_path / "reports"))
+    place = Path(report())
+    assert place.parent == tmp_path / "reports" and "<h2" in place.read_text(encoding="utf-8")
+    with get_client(sync_client=True) as client:
+        (artifact,) = [one for one in client.read_artifacts() if one.key == "report"]
+    assert place.as_uri() in artifact.data and place.name in artifact.data
 
 
 def ended(client: Any, run: Any) -> Any:

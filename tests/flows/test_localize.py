@@ -112,6 +112,8 @@ print("made", json.dumps(localize(languages=["es", "en"])))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
 def test_two_runs_that_overlap_make_each_video_once(
     portrayal: Callable[..., Any], script: Path, tmp_path: Path
 ) -> None:

@@ -69,7 +69,7 @@ def test_a_segment_that_kills_its_renderer_every_time_is_given_up_and_the_others
 
 
 def test_chunks_are_cut_by_work_and_smaller_when_they_are_sent_again(home: Path) -> None:
-    from flows.render import CHUNK_SECONDS, CHUNK_SEGMENTS, SMALLER, _chunks
+    from flows.render import CHUNK_SEGMENTS, SMALLER, _chunks
     from media.segment import RenderSettings, Segment
     from models import still
     from tasks import rendering
@@ -82,7 +82,7 @@ def test_chunks_are_cut_by_work_and_smaller_when_they_are_sent_again(home: Path)
         found = (replace(segment, settings=RenderSettings(seed=seed)) for seed in range(count))
         return {one.key: RenderJob(one, round(seconds / each), 25, "turn", "ann") for one in found}
 
-    sizes = [len(chunk) for chunk in _chunks(jobs(20, 100), CHUNK_SECONDS)]
+    sizes = [len(chunk) for chunk in _chunks(jobs(20, 100), 400)]
     assert sizes == [4] * 5
-    assert [len(chunk) for chunk in _chunks(jobs(3, 100), CHUNK_SECONDS / SMALLER**2)] == [1, 1, 1]
-    assert [len(chunk) for chunk in _chunks(jobs(450, 0.1), CHUNK_SECONDS)] == [CHUNK_SEGMENTS, CHUNK_SEGMENTS, 50]
+    assert [len(chunk) for chunk in _chunks(jobs(3, 100), 400 / SMALLER**2)] == [1, 1, 1]
+    assert [len(chunk) for chunk in _chunks(jobs(450, 0.1), 400)] == [CHUNK_SEGMENTS, CHUNK_SEGMENTS, 50]

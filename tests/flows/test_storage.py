@@ -1,5 +1,6 @@
 """Productions whose artifacts and videos are on S3: what one machine made, another finds."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from media.video import probe_video
 STILL = ("--engine", "render=still", "--aspect", "1:1")
 
 Machine = Callable[..., Any]
+
+ANA = ("ana.en.json", "ana.en.mp4", "ana.en.srt", "ana.en.vtt", "production.json")
 
 
 @pytest.fixture
@@ -75,6 +78,35 @@ def test_what_one_machine_made_another_finds_and_mends(
     third = machine("third", script, elsewhere)
     assert [third["figures"][one] for one in counts] == [1, 4, 0, 3, 1]
     assert whole.Object().get()["Body"].read() == video.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_campaign_publishes_into_a_bucket_what_was_approved(
+    bucket: Any, portrayal: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTRAYAL_STORE_URL", f"s3://{bucket.name}/artifacts")
+    (tmp_path / "hello.txt").write_text("language: en\nspeaker: Ann = feminine\nAnn: Hi {name}.\n")
+    (tmp_path / "spring.csv").write_text("request_id,source,var.name\nana,hello.txt,Ana\nbo,hello.txt,Bo\n")
+    out = f"s3://{bucket.name}/videos"
+    queue = ("campaign", "queue", "spring.csv", "--out", out, "--engine", "render=still", "--approve")
+    assert portrayal(*queue).code == 0
+    answer = portrayal("campaign", "run", "spring", "--json")
+    assert answer.code == 0 and answer.json["by_state"] == {"awaiting approval": 2}, answer.err
+
+    def keys(folder: str) -> list[str]:
+        return [one.key.removeprefix(f"{folder}/") for one in bucket.objects.filter(Prefix=f"{folder}/")]
+
+    waiting = keys("artifacts/unpublished")
+    assert len(waiting) == 10 and keys("videos") == [], "nobody sees what waits for approval"
+    assert portrayal("campaign", "approve", "spring", "--row", "ana").code == 0
+    assert keys("videos") == [f"ana/{name}" for name in ANA] and len(keys("artifacts/unpublished")) == 5
+    record = json.loads(bucket.Object("videos/ana/production.json").get()["Body"].read())
+    assert "unpublished" not in json.dumps(record) and record["renditions"][0]["video"] == f"{out}/ana/ana.en.mp4"
+    video = bucket.Object("videos/ana/ana.en.mp4").get()
+    assert hashlib.sha256(video["Body"].read()).hexdigest() == video["Metadata"]["sha256"]
+    shown = {one["id"]: one["renditions"][0]["video"] for one in portrayal("report", "--json").json}
+    assert shown["ana"] == f"{out}/ana/ana.en.mp4" and shown["bo"].startswith(f"s3://{bucket.name}/artifacts/")
 
 
 def test_a_store_that_is_gone_or_is_none_is_said_before_any_work(

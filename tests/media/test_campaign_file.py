@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from media.campaign_file import CampaignFileError, CampaignRow, parse_campaign, read_campaign
+from media.campaign_file import CampaignFileError, CampaignRow, parse_campaign, priority, read_campaign
 from media.errors import InputError
 from media.scripts import parse_script
 from media.templates import blanks, fill
@@ -66,6 +66,13 @@ def test_a_table_and_json_lines_say_the_same(folder: Path) -> None:
         assert one.options == {"languages": ["en", "es"], "cast": {"Ann": "olga"}, "weights": weights}
         assert one.variables == {"first_name": "Zoë"} and one.priority == 5
         assert one.deadline == datetime(2030, 12, 1, 17, tzinfo=UTC)
+
+
+def test_a_priority_is_a_number_or_a_word_for_one() -> None:
+    assert [priority(one) for one in ("urgent", "Normal", "batch", -7, "100")] == [50, 0, -50, -7, 100]
+    for wrong in ("soon", "101", 1.5, True, ""):
+        with pytest.raises(ValueError, match="urgent, normal, batch or a whole number from -100 to 100"):
+            priority(wrong)
 
 
 def test_every_problem_is_named_by_row_and_column(folder: Path) -> None:

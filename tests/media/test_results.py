@@ -47,6 +47,25 @@ def test_a_video_that_may_not_be_published_is_not_seen(out: str, tmp_path: Path)
     assert results.exists(out, "talk.en.mp4")
 
 
+@pytest.mark.parametrize("to_url", [False, True], ids=["to a folder", "to a url"])
+def test_files_move_to_another_result_folder_with_the_folders_they_are_in(
+    out: str, tmp_path: Path, to_url: bool
+) -> None:
+    to = f"memory://{tmp_path.name}/published" if to_url else str(tmp_path / "published")
+    assert results.names(out) == []
+    for name in ("talk.en.mp4", "more/talk.en.vtt"):
+        with results.writing(out, name) as path:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(name)
+    with results.writing(to, "talk.en.mp4") as path:
+        path.write_text("an older one")
+    assert results.names(out) == ["more/talk.en.vtt", "talk.en.mp4"]
+    for name in results.names(out):
+        results.move(out, name, to)
+    assert results.names(out) == [] and results.names(to) == ["more/talk.en.vtt", "talk.en.mp4"]
+    assert [results.read_text(to, name) for name in results.names(to)] == results.names(to)
+
+
 def test_an_address_is_taken_apart_as_it_was_put_together(out: str) -> None:
     assert results.parted(results.place(out, "talk.en.mp4")) == (results.place(out), "talk.en.mp4")
 
