@@ -13,10 +13,11 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, table, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, table, text
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
@@ -25,7 +26,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import catalog.campaign_tables  # noqa: F401  so that every table is known wherever the catalog is opened
 from catalog.migrations import HEAD, VERSION_TABLE
-from catalog.tables import Base
+from catalog.tables import Base, now
 from media.errors import InputError, StorageError
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ def session_factory(engine: Engine, *, read_only: bool = False) -> sessionmaker[
         if engine.dialect.name == "postgresql":
             engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def clock(session: Session) -> datetime:
+    """The database's time where it has a clock of its own: what machines agree about, such as leases, goes by it."""
+    if session.get_bind().dialect.name == "sqlite":
+        return now()
+    at = session.scalar(select(func.clock_timestamp()))
+    assert isinstance(at, datetime)
+    return at.astimezone(UTC)
 
 
 def actor() -> str:
