@@ -2,6 +2,7 @@
 
     python -m benchmarks.recovery                       25 kills of a command: of its flow, of a renderer, of its server
     python -m benchmarks.recovery --box                 25 kills on a box: of runs, workers, renderers, server and database
+    python -m benchmarks.recovery --clock               nobody is killed, but the wall clock jumps by twelve hours
     python -m benchmarks.recovery --seeds 17            one that was seen before, again
     python -m benchmarks.recovery --out kills.jsonl     goes on where it was interrupted
 
@@ -42,6 +43,7 @@ from benchmarks.aftermath import (
     remade,
     running_rows,
 )
+from benchmarks.clock import wall_clock
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "flows.cli"]
@@ -100,21 +102,29 @@ class Work:
     timeline: Timeline
 
 
-def trial(seed: int, work: Work) -> Trial:
-    """One kill of a command that produces, in a home of its own."""
+def trial(seed: int, work: Work, *, clock: bool = False) -> Trial:
+    """One kill of a command that produces, in a home of its own; with `clock`, its clock jumps instead."""
     chance = random.Random(seed)
-    wanted, moment = chosen(chance, work.timeline, ("flow", "renderer", "server"))
+    wanted, moment = chosen(chance, work.timeline, ("flow",) if clock else ("flow", "renderer", "server"))
     with tempfile.TemporaryDirectory(prefix="trial-", dir=work.folder) as name:
         home, out = Path(name) / "home", Path(name) / "out"
         shutil.copytree(work.home, home)
         command, log = [*COMMAND, *produce_arguments(work.script, out)], Path(name) / "log"
-        watch = Watch(home / "artifacts")
+        watch, variables = Watch(home / "artifacts"), environment(home)
+        if clock:
+            shown = wall_clock(Path(name))
+            variables |= shown.variables
         with watch.watching():
             began = time.monotonic()
-            run = start(command, environment(home), log)
+            run = start(command, variables, log)
             process = psutil.Process(run.pid)
             reached(watch, work.timeline, moment, began, lambda: run.poll() is not None)
-            victim, family = kill_one(lambda: victims_of(process), wanted, chance, lambda: run.poll() is not None)
+            if clock and run.poll() is None:
+                hours = chance.choice((-12, 12))
+                shown.jump(hours * 3600)
+                wanted = victim = f"clock, {hours:+d} h"
+            else:
+                victim, family = kill_one(lambda: victims_of(process), wanted, chance, lambda: run.poll() is not None)
             killed = time.monotonic()
             if victim == "flow":
                 wait_for(lambda: not any(map(lives, family)), 20.0)
@@ -124,7 +134,7 @@ def trial(seed: int, work: Work) -> Trial:
             runs, said = 1, ended(run)
             while said not in ("0", f"still works after {GIVE_UP_SECONDS:.0f} s") and runs < RUNS_AT_MOST:
                 runs += 1
-                said = ended(start(command, environment(home), log))
+                said = ended(start(command, variables, log))
             seconds = time.monotonic() - killed
         if said != "0":
             problems.append(f"not finished after {runs} runs (exit code {said}): {log.read_text()[-500:]}")
@@ -308,6 +318,7 @@ def seeds(given: Sequence[int] | None, kills: int, trials: Sequence[Trial]) -> I
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--box", action="store_true", help="on a box with a server, a database and workers")
+    parser.add_argument("--clock", action="store_true", help="the clock jumps instead")
     parser.add_argument("--kills", type=int, default=25, help="how many; seeds count from 1")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="these and no others")
     parser.add_argument(
@@ -328,6 +339,8 @@ def main() -> None:
             with given.out.open("a") as file:
                 file.write(line + "\n")
 
+    if given.clock and not shutil.which("cc"):
+        sys.exit("no C compiler here (cc): the clock cannot jump without one")
     work = Path(tempfile.mkdtemp(prefix="portrayal-recovery-"))
     try:
         if given.box:
@@ -339,7 +352,7 @@ def main() -> None:
         else:
             shared = prepare(work)
             for seed in seeds(given.seeds, given.kills, trials):
-                note(trial(seed, shared))
+                note(trial(seed, shared, clock=given.clock))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     print(table(trials))
