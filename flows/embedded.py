@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -87,7 +88,7 @@ class EmbeddedServer:
             if failure is None:
                 self._settled.set()
                 self._process.wait()
-            elif (self._process.returncode or 0) >= 0:  # it cannot start, and would not the next time
+            elif self._process.returncode != -signal.SIGKILL:  # it cannot start, and would not the next time
                 self._failure = failure
                 break
             with self._changing:
