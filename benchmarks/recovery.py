@@ -20,6 +20,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -341,6 +342,7 @@ def main() -> None:
 
     if given.clock and not shutil.which("cc"):
         sys.exit("no C compiler here (cc): the clock cannot jump without one")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
     work = Path(tempfile.mkdtemp(prefix="portrayal-recovery-"))
     try:
         if given.box:
