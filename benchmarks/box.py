@@ -8,6 +8,7 @@ After a kill, only the box's own means bring a production to its end: restarts, 
 When its run has failed for good, somebody begins it again, once; that is counted (`runs`).
 """
 
+import json
 import os
 import random
 import shutil
@@ -37,12 +38,23 @@ from benchmarks.aftermath import (
     remade,
     running_rows,
 )
-from benchmarks.recovery import SCRIPT, Trial, chosen, kill_one, life_of, lives, reached, wait_for
+from benchmarks.recovery import Trial, chosen, kill_one, life_of, lives, reached, wait_for
 
 SERVER, DATABASE, CPU_WORKER, GPU_WORKER = "server", "database", "worker of cpu", "worker of gpu"
 PRODUCE, RENDER, RENDERER = "run of produce", "run of render", "renderer"
 ROLES = (PRODUCE, RENDER, RENDERER, CPU_WORKER, GPU_WORKER, SERVER, DATABASE)
 GIVE_UP_SECONDS = 500.0
+SCRIPT = """\
+title: Recovery
+speaker: Ann = feminine
+speaker: Bob = masculine
+ANN: Late again.
+  es: Otra vez tarde.
+BOB: So many boats!
+  es: ¡Cuántos barcos!
+ANN: How far is it?
+  es: ¿A qué distancia está?
+"""
 BEGUN_AGAIN_SECONDS = 15.0
 """After which nothing of the box's own will begin a failed run again."""
 SILENT_SECONDS = 240.0
@@ -143,24 +155,19 @@ def working(folder: Path) -> Iterator[Box]:
 
 
 def _make_undisturbed(box: Box) -> None:
-    """Produce twice: to learn who is cast, and for what comes out of it, and when."""
-    import json
-
-    for name in ("first", "undisturbed"):
-        _empty(box)
-        out = box.folder / name
-        watch = Watch(box.store)
-        with watch.watching():
-            began = time.monotonic()
-            run = Run(box, name, out)
-            with run.followed():
-                lived = life_of(box.victims, began, run.is_over)
-        if not run.is_done():
-            sys.exit(f"nothing can be produced even undisturbed: {run.said}")
-        record = json.loads((out / "production.json").read_text())
-        box.cast = {one["speaker"]: one["portrait"] for one in record["portraits"]}
-        box.digests = digests(out)
-        box.timeline = Timeline([at - began for at in watch.appeared], lived)
+    """Produce once, to learn who is cast, what comes out, and when."""
+    out, watch = box.folder / "undisturbed", Watch(box.store)
+    with watch.watching():
+        began = time.monotonic()
+        run = Run(box, "undisturbed", out)
+        with run.followed():
+            lived = life_of(box.victims, began, run.is_over)
+    if not run.is_done():
+        sys.exit(f"nothing can be produced even undisturbed: {run.said}")
+    record = json.loads((out / "production.json").read_text())
+    box.cast = {one["speaker"]: one["portrait"] for one in record["portraits"]}
+    box.digests = digests(out)
+    box.timeline = Timeline([at - began for at in watch.appeared], lived)
 
 
 class Run:
