@@ -39,6 +39,7 @@ from benchmarks.aftermath import (
     running_rows,
 )
 from benchmarks.recovery import Trial, chosen, kill_one, life_of, lives, reached, wait_for
+from flows import pools
 
 SERVER, DATABASE, CPU_WORKER, GPU_WORKER = "server", "database", "worker of cpu", "worker of gpu"
 PRODUCE, RENDER, RENDERER = "run of produce", "run of render", "renderer"
@@ -55,8 +56,8 @@ BOB: So many boats!
 ANN: How far is it?
   es: ¿A qué distancia está?
 """
-BEGUN_AGAIN_SECONDS = 15.0
-"""After which nothing of the box's own will begin a failed run again."""
+BEGUN_AGAIN_SECONDS = {"FAILED": 20.0, "CANCELLED": 20.0, "CRASHED": pools.BEGUN_AGAIN_SECONDS + 60.0}
+"""After which nothing of the box's own will begin a run again that ended so."""
 SILENT_SECONDS = 240.0
 """After which no run may be unfinished that nobody works on: 90 s without a heartbeat, and a while for a busy machine."""
 
@@ -240,7 +241,9 @@ class Run:
     def is_over(self) -> bool:
         """Whether it is done, or failed and nothing of the box's own begins it again."""
         ended = self._ended
-        return self.is_done() or (ended is not None and time.monotonic() - ended > BEGUN_AGAIN_SECONDS)
+        return self.is_done() or (
+            ended is not None and time.monotonic() - ended > BEGUN_AGAIN_SECONDS.get(self._type, 20.0)
+        )
 
     def unfinished(self) -> list[str]:
         """Runs of this production, also those of `render`, that are in no final state."""

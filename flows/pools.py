@@ -20,6 +20,9 @@ DEPLOYMENTS_FILE = Path(__file__).resolve().parents[1] / "prefect.yaml"
 ANSWER_SECONDS = 5.0
 HEARTBEATS_LOST_SECONDS = 90
 """Three heartbeats at the 30 s that `prefect.yaml` asks for."""
+BEGUN_AGAIN_SECONDS = 60
+"""From a crash to the next attempt. A worker reports the same crash twice, the second time half a minute later on a busy machine,
+and would take that for the end of an attempt that has begun meanwhile."""
 ATTEMPTS = 3
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -213,10 +216,11 @@ def _automations() -> list[Any]:
         ),
         AutomationCore(
             name="portrayal: crashed productions are begun again",
-            description=f"They find everything that was finished; {ATTEMPTS} attempts in all.",
+            description=f"{BEGUN_AGAIN_SECONDS} s later; they find everything that was finished; {ATTEMPTS} attempts in all.",
             enabled=True,
             trigger=EventTrigger(
-                expect={"prefect.flow-run.Crashed"},
+                after={"prefect.flow-run.Crashed"},
+                expect={f"prefect.flow-run.{one}" for one in ("Running", "AwaitingRetry", "Scheduled", "Completed")},
                 match={
                     "prefect.resource.id": ["prefect.flow-run.*"],
                     # Not 0: what crashes before it begins is not counted, and would come again for ever.
@@ -224,9 +228,9 @@ def _automations() -> list[Any]:
                 },
                 match_related={"prefect.resource.role": "deployment", "prefect.resource.name": "produce"},
                 for_each={"prefect.resource.id"},
-                posture=Posture.Reactive,
+                posture=Posture.Proactive,
                 threshold=1,
-                within=timedelta(0),
+                within=timedelta(seconds=BEGUN_AGAIN_SECONDS),
             ),
             actions=[
                 ChangeFlowRunState(
