@@ -1,12 +1,18 @@
 """Kills a process with SIGKILL at a random moment of a production, starts again what died, and checks what is left.
 
     python -m benchmarks.recovery                       25 kills of a command: of its flow, of a renderer, of its server
-    python -m benchmarks.recovery --kills 1 --seed 17   one that was seen before, again
+    python -m benchmarks.recovery --box                 25 kills on a box: of runs, workers, renderers, server and database
+    python -m benchmarks.recovery --clock               nobody is killed, but the wall clock jumps by twelve hours
+    python -m benchmarks.recovery --seeds 17            one that was seen before, again
+    python -m benchmarks.recovery --out kills.jsonl     goes on where it was interrupted
 
-Every kill has a home of its own, and produces a script in two languages with the engine `still`, which costs next to nothing and
-is the same every time. The seed says who is killed and when. Afterwards the production has to be finished, and the same, frame by
-frame and sample by sample, as one that nobody disturbed; no artifact that was there whole may have been made again; no file may
-be half written; and nothing may be left `running` in the catalog.
+A production is a script in two languages with the engine `still`, which costs next to nothing and is the same every time. The
+seed says who is killed and when: at a moment of a production that nobody disturbed, found again by the artifacts that had
+appeared by then. Afterwards the production has to be finished, and the same, frame by frame and sample by sample, as the one
+that nobody disturbed; no artifact that was there whole may have been made again; no file may be half written; and nothing may
+be left `running` in the catalog.
+
+A command has a home of its own for every kill, and is run again until it is done. What a box is, is in `benchmarks.box`.
 """
 
 import argparse
@@ -14,25 +20,35 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from benchmarks.aftermath import (
+    IN_FLIGHT,
+    LANGUAGES,
+    PREFIXES,
+    Timeline,
+    Watch,
+    compared,
+    digests,
+    half_written,
+    remade,
+    running_rows,
+)
+from benchmarks.clock import wall_clock
+
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "flows.cli"]
-LANGUAGES = ("en", "es")
-PREFIXES = ("audio", "speech", "clips", "videos")
-"""Of artifacts that a production makes."""
-LOOK_SECONDS = 0.02
-"""Between two looks at the artifacts."""
+NOBODY = "nobody"
 GIVE_UP_SECONDS = 600.0
 RUNS_AT_MOST = 4
 
@@ -56,51 +72,180 @@ class Trial:
     """One kill and what came of it."""
 
     seed: int
+    wanted: str
+    """Who was to be killed."""
     victim: str
+    """Who was; `nobody` when the production was over before there was such a process."""
     after: float
     """Seconds from the start of the production to the kill."""
+    seconds: float
+    """From the kill to the end of the production."""
+    load: float
+    """Load average of the machine at the kill."""
     runs: int
-    """How often the production was started, the killed one included."""
+    """How often somebody started the production, the first time included."""
     finished: int
     """Artifacts that were whole when the kill came."""
     made: int
     """Artifacts that were made after it."""
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Watch:
-    """Sees every version of every artifact that appears; a rename brings a new inode."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all trials of a command share: a home that has worked before, and a production that nobody disturbed."""
 
     folder: Path
-    versions: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
-    _stop: threading.Event = field(default_factory=threading.Event)
+    home: Path
+    script: Path
+    digests: dict[str, str]
+    timeline: Timeline
 
-    def look(self) -> None:
-        for prefix in PREFIXES:
-            with suppress(FileNotFoundError), os.scandir(self.folder / prefix) as entries:
-                for entry in entries:
-                    if not entry.name.startswith("."):
-                        with suppress(FileNotFoundError):
-                            state = entry.stat()
-                            seen = self.versions.setdefault(f"{prefix}/{entry.name}", set())
-                            seen.add((state.st_ino, state.st_mtime_ns))
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        def watch() -> None:
-            while not self._stop.wait(LOOK_SECONDS):
-                self.look()
+def trial(seed: int, work: Work, *, clock: bool = False) -> Trial:
+    """One kill of a command that produces, in a home of its own; with `clock`, its clock jumps instead."""
+    chance = random.Random(seed)
+    wanted, moment = chosen(chance, work.timeline, ("flow",) if clock else ("flow", "renderer", "server"))
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=work.folder) as name:
+        home, out = Path(name) / "home", Path(name) / "out"
+        shutil.copytree(work.home, home)
+        command, log = [*COMMAND, *produce_arguments(work.script, out)], Path(name) / "log"
+        watch, variables = Watch(home / "artifacts"), environment(home)
+        if clock:
+            shown = wall_clock(Path(name))
+            variables |= shown.variables
+        with watch.watching():
+            began = time.monotonic()
+            run = start(command, variables, log)
+            process = psutil.Process(run.pid)
+            reached(watch, work.timeline, moment, began, lambda: run.poll() is not None)
+            if clock and run.poll() is None:
+                hours = chance.choice((-12, 12))
+                shown.jump(hours * 3600)
+                wanted = victim = f"clock, {hours:+d} h"
+            else:
+                victim, family = kill_one(lambda: victims_of(process), wanted, chance, lambda: run.poll() is not None)
+            killed = time.monotonic()
+            if victim == "flow":
+                wait_for(lambda: not any(map(lives, family)), 20.0)
+            watch.look()
+            load, before = os.getloadavg()[0], dict(watch.versions)
+            problems = half_written(home / "artifacts", out)
+            runs, said = 1, ended(run)
+            while said not in ("0", f"still works after {GIVE_UP_SECONDS:.0f} s") and runs < RUNS_AT_MOST:
+                runs += 1
+                said = ended(start(command, variables, log))
+            seconds = time.monotonic() - killed
+        if said != "0":
+            problems.append(f"not finished after {runs} runs (exit code {said}): {log.read_text()[-500:]}")
+        else:
+            problems += compared(digests(out), work.digests)
+        problems += remade(watch.versions, before) + half_written(home / "artifacts", out)
+        problems += running_rows(f"sqlite:///{home / 'catalog.db'}")
+    return Trial(
+        seed,
+        wanted,
+        victim,
+        round(killed - began, 1),
+        round(seconds, 1),
+        round(load, 1),
+        runs,
+        len(before),
+        len(watch.versions) - len(before),
+        tuple(dict.fromkeys(problems)),
+    )
 
-        self.look()
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-            self.look()
+
+def chosen(chance: random.Random, timeline: Timeline, roles: Sequence[str]) -> tuple[str, float]:
+    """Who is killed, and at which moment of the undisturbed production's time."""
+    wanted = chance.choice(roles)
+    return wanted, chance.uniform(*timeline.lived[wanted])
+
+
+def reached(watch: Watch, timeline: Timeline, moment: float, began: float, over: Callable[[], bool]) -> None:
+    """Return when a production is as far as the undisturbed one was at that moment, or over."""
+    count, rest = timeline.artifacts_before(moment)
+    while len(watch.appeared) < count and not over():
+        time.sleep(0.02)
+    since = watch.appeared[count - 1] if 0 < count <= len(watch.appeared) else began
+    while time.monotonic() < since + rest and not over():
+        time.sleep(0.02)
+
+
+def kill_one(
+    victims: Callable[[], dict[str, list[psutil.Process]]],
+    wanted: str,
+    chance: random.Random,
+    over: Callable[[], bool],
+) -> tuple[str, list[psutil.Process]]:
+    """Kill one that is wanted as soon as there is one; returns its role, and it with all that it had started."""
+    while not over():
+        with suppress(psutil.NoSuchProcess):
+            if found := victims().get(wanted):
+                victim = chance.choice(found)
+                family = [victim, *victim.children(recursive=True)]
+                victim.kill()
+                return wanted, family
+        time.sleep(0.02)
+    return NOBODY, []
+
+
+def victims_of(command: psutil.Process) -> dict[str, list[psutil.Process]]:
+    """Processes of a command that can be killed now, by their role."""
+    found = {"flow": [command]}
+    for child in command.children(recursive=True):
+        with suppress(psutil.Error):
+            said = " ".join(child.cmdline())
+            role = "server" if "flows.embedded" in said else "renderer" if "spawn_main" in said else None
+            if role and lives(child):
+                found.setdefault(role, []).append(child)
+    return found
+
+
+def lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def prepare(folder: Path) -> Work:
+    """Make a home, with portraits and databases in it, and produce once without a disturbance."""
+    home, script, warm_up, out = folder / "home", folder / "trial.txt", folder / "warm-up.txt", folder / "out"
+    warm_up.write_text("Ann: Yes.\n  es: Sí.\n")
+    script.write_text(SCRIPT)
+    log = folder / "log"
+    if (said := ended(start([*COMMAND, *produce_arguments(warm_up, out)], environment(home), log))) != "0":
+        sys.exit(f"nothing can be produced even undisturbed (exit code {said}): {log.read_text()[-2000:]}")
+    for prefix in PREFIXES:
+        shutil.rmtree(home / "artifacts" / prefix, ignore_errors=True)
+    shutil.rmtree(out)
+    undisturbed = folder / "undisturbed"
+    shutil.copytree(home, undisturbed)
+    watch = Watch(undisturbed / "artifacts")
+    with watch.watching():
+        began = time.monotonic()
+        run = start([*COMMAND, *produce_arguments(script, out)], environment(undisturbed), log)
+        process = psutil.Process(run.pid)
+        lived = life_of(lambda: victims_of(process), began, lambda: run.poll() is not None)
+    if run.returncode:
+        sys.exit(f"{script.name} cannot be produced even undisturbed: {log.read_text()[-2000:]}")
+    return Work(folder, home, script, digests(out), Timeline([at - began for at in watch.appeared], lived))
+
+
+def life_of(
+    victims: Callable[[], dict[str, list[psutil.Process]]], began: float, over: Callable[[], bool]
+) -> dict[str, tuple[float, float]]:
+    """By role: from when to when processes lived in it, in seconds from the start, watched until the production is over."""
+    lived: dict[str, tuple[float, float]] = {}
+    while not over():
+        with suppress(psutil.Error):
+            for role, found in victims().items():
+                if found:
+                    now = time.monotonic() - began
+                    lived[role] = (lived.get(role, (now, now))[0], now)
+        time.sleep(0.05)
+    return lived
 
 
 def produce_arguments(script: Path, out: Path) -> list[str]:
@@ -108,170 +253,28 @@ def produce_arguments(script: Path, out: Path) -> list[str]:
     return ["produce", str(script), *languages, "--engine", "render=still", "--out", str(out), "--json"]
 
 
-def digests(out: Path) -> dict[str, str]:
-    """By language, a digest of every decoded frame and sample of its video."""
-    import imageio_ffmpeg
-
-    found = {}
-    for language in LANGUAGES:
-        (video,) = out.glob(f"*.{language}.mp4")
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(video), "-f", "md5", "-"]
-        found[language] = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    return found
-
-
-def half_written(folder: Path, out: Path) -> list[str]:
-    """Visible media files that do not play to their end, and files in the result folder that do not belong there."""
-    import imageio_ffmpeg
-
-    problems = []
-    for file in sorted(folder.glob("clips/*.mp4")) + sorted(folder.glob("videos/*.mp4")) + sorted(out.glob("*.mp4")):
-        if file.name.startswith("."):
-            continue
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(file), "-c", "copy", "-f", "null", "-"]
-        said = subprocess.run(command, check=False, capture_output=True, text=True)
-        if said.returncode or said.stderr:
-            problems.append(f"{file.name} is half written")
-    for file in sorted(out.iterdir()) if out.is_dir() else []:
-        if file.suffix not in (".mp4", ".json", ".srt", ".vtt") and not file.name.startswith("."):
-            problems.append(f"{file.name} does not belong into the result folder")
-    return problems
-
-
-def running_rows(database_url: str) -> list[str]:
-    """What the catalog says is still in work."""
-    from sqlalchemy import text
-
-    from catalog.session import open_catalog, session_factory
-
-    engine = open_catalog(database_url)
-    with session_factory(engine, read_only=True).begin() as session:
-        renditions = session.scalar(text("SELECT COUNT(*) FROM renditions WHERE state = 'running'"))
-    engine.dispose()
-    return [f"{renditions} renditions are left running"] if renditions else []
-
-
-def made_twice(versions: dict[str, set[tuple[int, int]]]) -> list[str]:
-    """Artifacts that were whole and were made again all the same."""
-    return [f"{name} was made {len(seen)} times" for name, seen in versions.items() if len(seen) > 1]
-
-
-def victims_of(command: psutil.Process) -> dict[str, psutil.Process]:
-    """Those that can be killed now, by their role."""
-    found = {"flow": command}
-    for child in command.children(recursive=True):
-        with suppress(psutil.Error):
-            said = " ".join(child.cmdline())
-            if "flows.embedded" in said:
-                found["server"] = child
-            elif "spawn_main" in said:
-                found["renderer"] = child
-    return found
-
-
-def trial(seed: int, work: "Work") -> Trial:
-    """One kill of a command that produces, in a home of its own."""
-    chance = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=work.folder) as name:
-        home, out = Path(name) / "home", Path(name) / "out"
-        shutil.copytree(work.home, home)
-        variables = environment(home)
-        command = [*COMMAND, *produce_arguments(work.script, out)]
-        wanted, after = chance.choice(("flow", "renderer", "server")), chance.uniform(0.1, 1.0) * work.seconds
-        watch = Watch(home / "artifacts")
-        with watch.watching():
-            began = time.monotonic()
-            run = _start(command, variables)
-            victim, family = _kill_one(psutil.Process(run.pid), wanted, began + after)
-            after = time.monotonic() - began
-            if victim == "flow":
-                _wait_for(lambda: not any(map(_lives, family)), 20.0)
-            watch.look()
-            before = len(watch.versions)
-            problems = half_written(home / "artifacts", out)
-            code, runs = run.wait(GIVE_UP_SECONDS), 1
-            while code != 0 and runs < RUNS_AT_MOST:
-                code, runs = _start(command, variables).wait(GIVE_UP_SECONDS), runs + 1
-        if code != 0:
-            problems.append(f"not finished after {runs} runs (exit code {code})")
-        else:
-            problems += compared(digests(out), work.digests)
-        problems += made_twice(watch.versions) + half_written(home / "artifacts", out)
-        problems += running_rows(f"sqlite:///{home / 'catalog.db'}")
-    made = len(watch.versions) - before
-    return Trial(seed, victim, round(after, 1), runs, before, made, tuple(dict.fromkeys(problems)))
-
-
-def _lives(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What all trials share: a home that has worked before, the script, and what nobody disturbed makes of it."""
-
-    folder: Path
-    home: Path
-    script: Path
-    digests: dict[str, str]
-    seconds: float
-
-
-def prepare(folder: Path) -> Work:
-    """Make a home, with portraits and databases in it, and produce once without a disturbance."""
-    home, script, warm_up = folder / "home", folder / "trial.txt", folder / "warm-up.txt"
-    warm_up.write_text("Ann: Yes.\n  es: Sí.\n")
-    script.write_text(SCRIPT)
-    for one in (warm_up, script):
-        used = home if one is warm_up else folder / "undisturbed"
-        if one is script:
-            shutil.copytree(home, used)
-        began = time.monotonic()
-        if code := _start([*COMMAND, *produce_arguments(one, folder / one.stem)], environment(used)).wait(
-            GIVE_UP_SECONDS
-        ):
-            sys.exit(f"{one.name} cannot be produced even undisturbed (exit code {code})")
-    for prefix in PREFIXES:
-        shutil.rmtree(home / "artifacts" / prefix, ignore_errors=True)
-    return Work(folder, home, script, digests(folder / script.stem), time.monotonic() - began)
-
-
-def _kill_one(command: psutil.Process, wanted: str, at: float) -> tuple[str, list[psutil.Process]]:
-    """Kill who is wanted at that moment, or whoever comes closest; returns its role, and who has to be gone after it."""
-    time.sleep(max(0.0, at - time.monotonic()))
-    while True:
-        try:
-            family = [command, *command.children(recursive=True)]
-            victims = victims_of(command)
-            if not command.is_running() or command.status() == psutil.STATUS_ZOMBIE:
-                return "nobody", []
-            role = wanted if wanted in victims else "flow"
-            victims[role].kill()
-            return role, family
-        except psutil.NoSuchProcess:
-            if not psutil.pid_exists(command.pid):
-                return "nobody", []
-
-
-def compared(made: dict[str, str], reference: dict[str, str]) -> list[str]:
-    return [f"the video in {tag} is another one" for tag in LANGUAGES if made.get(tag) != reference[tag]]
-
-
 def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PORTRAYAL_"))}
     # Every trial has a server of its own, not one that happens to run at the usual place.
-    return kept | {"PORTRAYAL_HOME": str(home), "PORTRAYAL_RENDERERS": "2", "PYTHONPATH": str(ROOT)} | more
+    return kept | {"PORTRAYAL_HOME": str(home), "PORTRAYAL_RENDERERS": str(IN_FLIGHT), "PYTHONPATH": str(ROOT)} | more
 
 
-def _start(command: Sequence[str], variables: dict[str, str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        list(command), env=variables, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def start(command: Sequence[str], variables: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as file:
+        return subprocess.Popen(list(command), env=variables, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=file)
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+def ended(run: "subprocess.Popen[bytes]") -> str:
+    """A run's exit code, when it has one."""
+    try:
+        return str(run.wait(GIVE_UP_SECONDS))
+    except subprocess.TimeoutExpired:
+        run.kill()
+        run.wait()
+        return f"still works after {GIVE_UP_SECONDS:.0f} s"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -281,41 +284,77 @@ def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 def table(trials: Sequence[Trial]) -> str:
     """Markdown: one row for every victim."""
     lines = [
-        "| killed | kills | finished, identical | runs needed | whole before, made after | with problems |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| killed | kills | finished, identical | times begun | whole before, made after | s from kill to end | with problems |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for victim in sorted({one.victim for one in trials}):
         group = [one for one in trials if one.victim == victim]
         problems = sum(bool(one.problems) for one in group)
-        runs = sorted(one.runs for one in group)
+        runs, seconds = sorted(one.runs for one in group), sorted(one.seconds for one in group)
         before, made = sum(one.finished for one in group), sum(one.made for one in group)
         lines.append(
-            f"| {victim} | {len(group)} | {len(group) - problems} | {runs[0]} to {runs[-1]} | {before}, {made} | {problems} |"
+            f"| {victim} | {len(group)} | {len(group) - problems} | {spread(runs)} | {before}, {made} | "
+            f"{spread([round(one) for one in seconds])} | {problems} |"
         )
     return "\n".join(lines)
 
 
+def spread(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if numbers[0] == numbers[-1] else f"{numbers[0]} to {numbers[-1]}"
+
+
+def seeds(given: Sequence[int] | None, kills: int, trials: Sequence[Trial]) -> Iterator[int]:
+    """Those of the trials that are still to be made; one in which nobody was killed does not count as a kill."""
+    known = {one.seed for one in trials}
+    if given:
+        yield from (seed for seed in given if seed not in known)
+        return
+    seed = 0
+    while sum(one.victim != NOBODY for one in trials) < kills:
+        seed += 1
+        if seed not in known:
+            yield seed
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=1, help="of the first trial; the next ones count on")
-    parser.add_argument("--out", type=Path, help="a file that gets one JSON line a trial")
+    parser.add_argument("--box", action="store_true", help="on a box with a server, a database and workers")
+    parser.add_argument("--clock", action="store_true", help="the clock jumps instead")
+    parser.add_argument("--kills", type=int, default=25, help="how many; seeds count from 1")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="these and no others")
+    parser.add_argument(
+        "--out", type=Path, help="a file with one JSON line a trial; those that are in it are not made again"
+    )
     given = parser.parse_args()
     trials: list[Trial] = []
+    if given.out and given.out.exists():
+        for line in given.out.read_text().splitlines():
+            read = json.loads(line)
+            trials.append(Trial(**read | {name: tuple(read[name]) for name in ("problems", "notes")}))
 
     def note(trial: Trial) -> None:
         trials.append(trial)
-        line = json.dumps({name: getattr(trial, name) for name in Trial.__slots__})
+        line = json.dumps(asdict(trial))
         print(line, flush=True)
         if given.out:
             with given.out.open("a") as file:
                 file.write(line + "\n")
 
-    work = Path(tempfile.mkdtemp(prefix="portrayal-recovery-homes-"))
+    if given.clock and not shutil.which("cc"):
+        sys.exit("no C compiler here (cc): the clock cannot jump without one")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    work = Path(tempfile.mkdtemp(prefix="portrayal-recovery-"))
     try:
-        shared = prepare(work)
-        for number in range(given.kills):
-            note(trial(given.seed + number, shared))
+        if given.box:
+            from benchmarks import box
+
+            with box.working(work) as shared_box:
+                for seed in seeds(given.seeds, given.kills, trials):
+                    note(box.trial(seed, shared_box))
+        else:
+            shared = prepare(work)
+            for seed in seeds(given.seeds, given.kills, trials):
+                note(trial(seed, shared, clock=given.clock))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     print(table(trials))

@@ -4,14 +4,16 @@ import getpass
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,10 +142,11 @@ def prefect_server(home: Path, port: int, environment: Mapping[str, str]) -> Ser
     return Service("Prefect server", command, home / "server.log", environment, {"cwd": home}, answers)
 
 
-def worker(pool: str, home: Path, environment: Mapping[str, str]) -> Service:
-    """A process worker of a pool."""
+def worker(pool: str, home: Path, environment: Mapping[str, str], *options: str) -> Service:
+    """A process worker of a pool; `options` are more of what `prefect worker start` takes."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", pool]
-    return Service(f"worker of {pool}", command, home / f"worker-{pool}.log", environment, {"cwd": home})
+    log = home / f"worker-{pool}.log"
+    return Service(f"worker of {pool}", [*command, *options], log, environment, {"cwd": home})
 
 
 @contextmanager
@@ -154,3 +157,31 @@ def running(service: Service, number: int) -> Iterator[Service]:
         yield service
     finally:
         service.stop(number)
+
+
+@contextmanager
+def kept_running(services: Sequence[Service]) -> Iterator[None]:
+    """The services inside, each started again a second after it died, for whatever reason; ended afterwards, in reverse order."""
+    over = threading.Event()
+
+    def keep(service: Service) -> None:
+        while not over.wait(0.2):
+            if service.process is None or service.process.poll() is not None:
+                over.wait(1.0)
+                with suppress(RuntimeError):  # what it needs may be dead, too: it is tried again
+                    service.start()
+
+    keepers = []
+    try:
+        for service in services:
+            service.start()
+            keepers.append(threading.Thread(target=keep, args=(service,), daemon=True))
+            keepers[-1].start()
+        yield
+    finally:
+        over.set()
+        for service in reversed(services):
+            # PostgreSQL waits for its clients with SIGTERM, and does not with SIGINT.
+            service.stop(signal.SIGINT if service.name == "PostgreSQL" else signal.SIGTERM)
+        for keeper in keepers:
+            keeper.join(START_SECONDS)

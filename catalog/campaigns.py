@@ -15,7 +15,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from catalog.campaign_tables import ROW_STATES, SETTLED, Campaign, CampaignRow, CampaignTransition, WebhookDelivery
-from catalog.session import insert_into
+from catalog.session import clock, insert_into
 from catalog.tables import Rendition, Segment, now
 from media.errors import InputError
 
@@ -190,7 +190,7 @@ def queue(session: Session, campaign: Campaign, rows: Sequence[NewRow]) -> int:
             f"campaign '{campaign.name}': request_id {', '.join(changed[:5])} was queued before and asked for something "
             "else; give what is new another request_id."
         )
-    at = now()
+    at = clock(session)
     new = [
         CampaignRow(
             campaign_id=campaign.id,
@@ -223,7 +223,7 @@ def claim(session: Session, runner: str, lease_seconds: float, campaigns: Sequen
     Higher priority goes first, then the earlier deadline, then the one that was queued first. Rows of paused campaigns
     wait, and rows that would go beyond their campaign's budget. Rows whose runner died return first. Commit at once.
     """
-    at = _clock(session)
+    at = clock(session)
     return_lost(session, at)
     open_ = _open_campaigns(session, campaigns)
     if not open_:
@@ -270,7 +270,7 @@ def claim(session: Session, runner: str, lease_seconds: float, campaigns: Sequen
 
 def renew(session: Session, mine: Claim, lease_seconds: float) -> bool:
     """Keep a row for longer. False: it is not this runner's any more (cancelled, or it was taken for dead)."""
-    until = _clock(session) + timedelta(seconds=lease_seconds)
+    until = clock(session) + timedelta(seconds=lease_seconds)
     changed = session.execute(update(CampaignRow).where(_held(mine)).values(lease_until=until))
     return bool(changed.rowcount)  # type: ignore[attr-defined]
 
@@ -298,7 +298,7 @@ def finish(session: Session, mine: Claim, outcome: Outcome) -> bool:
     if outcome.seconds_of_video is not None:
         row.seconds_of_video = outcome.seconds_of_video
     _settle_work(session, row)
-    at = _clock(session)
+    at = clock(session)
     _move(session, row.campaign, row, outcome.state, at, mine.runner, outcome.error, cause=outcome.cause)
     return True
 
@@ -315,7 +315,7 @@ def release(session: Session, runner: str, reason: str) -> int:
     for row in rows:
         _settle_work(session, row)
         row.attempts -= 1
-        _move(session, row.campaign, row, "queued", _clock(session), runner, reason)
+        _move(session, row.campaign, row, "queued", clock(session), runner, reason)
     return len(rows)
 
 
@@ -346,7 +346,7 @@ def retry(session: Session, campaign: Campaign, states: Sequence[str] = RETRIED)
     rows = _rows(session, campaign, states)
     for row in rows:
         row.lost = 0
-        _move(session, campaign, row, "queued", now(), None, "retried")
+        _move(session, campaign, row, "queued", clock(session), None, "retried")
     return len(rows)
 
 
@@ -358,7 +358,7 @@ def cancel(session: Session, campaign: Campaign, request_ids: Sequence[str] = ()
     rows = _rows(session, campaign, ("queued", "running", "awaiting approval"), request_ids)
     for row in rows:
         _settle_work(session, row)
-        _move(session, campaign, row, "cancelled", now(), None, "cancelled")
+        _move(session, campaign, row, "cancelled", clock(session), None, "cancelled")
     return len(rows)
 
 
@@ -378,12 +378,12 @@ def awaiting(session: Session, campaign: Campaign, request_ids: Sequence[str] = 
 
 def approve(session: Session, row: CampaignRow, by: str) -> None:
     """Note that a row of `awaiting` was let go and is published."""
-    _move(session, row.campaign, row, "done", now(), None, f"approved by {by}" if by else "approved")
+    _move(session, row.campaign, row, "done", clock(session), None, f"approved by {by}" if by else "approved")
 
 
 def refuse(session: Session, row: CampaignRow, cause: str, error: str) -> None:
     """Note that a row of `awaiting` could not be published."""
-    _move(session, row.campaign, row, "failed", now(), None, error, cause=cause)
+    _move(session, row.campaign, row, "failed", clock(session), None, error, cause=cause)
 
 
 def counts(session: Session, campaigns: Sequence[str] = ()) -> dict[str, int]:
@@ -584,12 +584,3 @@ def _owe(session: Session, campaign: Campaign, type_: str, at: datetime, data: d
             next_attempt_at=at,
         )
     )
-
-
-def _clock(session: Session) -> datetime:
-    """The database's time where it has one of its own, so that runners on several machines agree about leases."""
-    if session.get_bind().dialect.name == "sqlite":
-        return now()
-    at = session.scalar(select(func.clock_timestamp()))
-    assert isinstance(at, datetime)
-    return at.astimezone(now().tzinfo)

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Text, cast, func, or_, select
@@ -54,8 +54,10 @@ class ConsentFacts:
     """BCP 47; `en` covers `en-GB`; none: all."""
 
 
-NO_REAL_PERSON = ConsentFacts(subject="synthetic: no real person", kind="synthetic")
-"""What stands in for a consent where nobody's face is shown: any use, without end."""
+NO_REAL_PERSON = ConsentFacts(
+    subject="synthetic: no real person", kind="synthetic", valid_from=datetime(1970, 1, 1, tzinfo=UTC)
+)
+"""What stands in for a consent where nobody's face is shown: any use, without beginning (a clock may be set back) and end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,20 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, table, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, table, text
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 import catalog.campaign_tables  # noqa: F401  so that every table is known wherever the catalog is opened
 from catalog.migrations import HEAD, VERSION_TABLE
-from catalog.tables import Base
+from catalog.tables import Base, now
 from media.errors import InputError, StorageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30.0
 """How long a writer on SQLite waits while no other one gets anything done."""
+RESTART_SECONDS = 60.0
+"""How long a database server that was there before, or says that it is starting, is waited for."""
 _MIGRATION_LOCK = 0x706F727472617921
 """Key of the PostgreSQL advisory lock that lets one process at a time migrate."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -54,6 +57,7 @@ def open_catalog(url: str) -> Engine:
         else:
             options = {"connect_timeout": 10, "options": f"-c portrayal.actor={actor()}"}
             engine = create_engine(place, pool_pre_ping=True, connect_args=options)
+            _wait_while_it_restarts(engine)
         event.listen(engine, "handle_error", _no_room)
         try:
             upgrade(engine)
@@ -61,6 +65,11 @@ def open_catalog(url: str) -> Engine:
             engine.dispose()
             raise
     return engine
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Whether a transaction ended because its database server did: nothing of it was written, and the next one may work."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def session_factory(engine: Engine, *, read_only: bool = False) -> sessionmaker[Session]:
@@ -74,6 +83,15 @@ def session_factory(engine: Engine, *, read_only: bool = False) -> sessionmaker[
         if engine.dialect.name == "postgresql":
             engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def clock(session: Session) -> datetime:
+    """The database's time where it has a clock of its own: what machines agree about, such as leases, goes by it."""
+    if session.get_bind().dialect.name == "sqlite":
+        return now()
+    at = session.scalar(select(func.clock_timestamp()))
+    assert isinstance(at, datetime)
+    return at.astimezone(UTC)
 
 
 def actor() -> str:
@@ -147,6 +165,27 @@ def _place(url: str) -> URL:
         f"{_shown(place)}: this kind of catalog is not supported; use a SQLite file (sqlite:////folder/catalog.db) or "
         "PostgreSQL (postgresql://user@host/name)."
     )
+
+
+def _wait_while_it_restarts(engine: Engine) -> None:
+    """Connect to a server that was there before as soon as it is there again; one that never was is not waited for."""
+    reached = False
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        nonlocal reached
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                connection = dialect.connect(*arguments, **options)
+            except dialect.loaded_dbapi.OperationalError as error:
+                # That it is starting has a code (57P03), which the driver does not hand on.
+                if time.monotonic() > deadline or not (reached or "database system is" in str(error)):
+                    raise
+                time.sleep(0.5)
+            else:
+                reached = True
+                return connection
 
 
 def _open_sqlite(place: URL) -> Engine:

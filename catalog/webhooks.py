@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.campaign_tables import Campaign, WebhookDelivery
-from catalog.tables import now
+from catalog.session import clock
 
 BACKOFF_SECONDS = (5.0, 30.0, 120.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
 """From each failed attempt to the next, up to a fifth longer; after the last one it is given up."""
@@ -30,7 +30,7 @@ class Due:
 
 def take(session: Session, at: datetime | None = None) -> Due | None:
     """The message that is due for the longest time, for this process alone; None when none is due. Commit at once."""
-    at = at or now()
+    at = at or clock(session)
     found = session.scalar(
         select(WebhookDelivery)
         .where(WebhookDelivery.next_attempt_at <= at)
@@ -47,7 +47,7 @@ def take(session: Session, at: datetime | None = None) -> Due | None:
 
 def settle(session: Session, id_: str, error: str | None, at: datetime | None = None) -> None:
     """Note how sending went: delivered when there is no error; else it is due again later, or given up."""
-    at = at or now()
+    at = at or clock(session)
     found = session.get_one(WebhookDelivery, id_, with_for_update=True)
     if found.delivered_at is not None:
         return  # somebody else, who was taken for dead, delivered it after all
@@ -81,6 +81,6 @@ def send_again(session: Session, campaign: Campaign) -> int:
     changed = session.execute(
         update(WebhookDelivery)
         .where(WebhookDelivery.campaign_id == campaign.id, WebhookDelivery.delivered_at.is_(None))
-        .values(next_attempt_at=now(), attempts=0)
+        .values(next_attempt_at=clock(session), attempts=0)
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]

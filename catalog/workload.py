@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from catalog.campaign_tables import CampaignRow
 from catalog.campaigns import counts
-from catalog.tables import Rendition, Segment, now
+from catalog.session import clock
+from catalog.tables import Rendition, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class MeasuredWork:
 
 def backlog(session: Session) -> Backlog:
     """What waits now."""
-    at = now()
+    at = clock(session)
     running, oldest = session.execute(
         select(func.count(), func.min(Rendition.started_at)).where(Rendition.state == "running")
     ).one()
@@ -76,7 +77,7 @@ def measured_work(session: Session, days: float) -> MeasuredWork:
         .where(
             Rendition.state == "done",
             Rendition.duration_s.is_not(None),
-            Rendition.finished_at >= now() - timedelta(days=days),
+            Rendition.finished_at >= clock(session) - timedelta(days=days),
             work.c.seconds > 0,
         )
     ).one()

@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from media.errors import PortrayalError, StorageError
 
 DEFAULT_SERVER = "http://127.0.0.1:4200/api"
 STARTUP_SECONDS = 180.0
+STARTS = 4
+"""Of one command's server: a machine that has no memory for it kills it every time."""
 LEAST_FREE_BYTES = 32 << 20
 """Below this much room in the home, no server is started: Prefect's database has 2 MB when it is new, and grows."""
 
@@ -50,27 +53,56 @@ SMALL = {
 
 
 class EmbeddedServer:
-    """A Prefect server that is starting, or one that runs already. `join()` before the first flow is called."""
+    """A Prefect server that is starting, or one that runs already. `join()` before the first flow is called.
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    One that this process started is started again when it is killed: at the same address, with the same database, so that
+    whoever asks it meanwhile only waits.
+    """
+
+    def __init__(self, url: str, listener: socket.socket | None = None, log: Path = Path(os.devnull)) -> None:
+        """`listener`: what a server of this process is to listen on; None when another one is used.
+
+        Raises:
+            OSError: `log` cannot be written.
+        """
         self.url = url
-        self._process = process
+        self._listener = listener
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
         self._failure: str | None = None
-        self._waiting: threading.Thread | None = None
-        if process is not None:
-            self._waiting = threading.Thread(target=self._wait, args=(process,), daemon=True)
-            self._waiting.start()
+        self._settled = threading.Event()
+        self._changing = threading.Lock()
+        self._stopped = False
+        if listener is None:
+            self._settled.set()
+        else:
+            log.unlink(missing_ok=True)
+            self._process = _run_server(listener, log)
+            threading.Thread(target=self._keep, args=(listener,), daemon=True).start()
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                self._failure = f"it ended at once with code {process.returncode}"
-                return
-            if answers(self.url, seconds=2.0):
-                return
-            time.sleep(0.1)
-        self._failure = f"it did not answer within {STARTUP_SECONDS:.0f} s"
+    def _keep(self, listener: socket.socket) -> None:
+        """Say when the server answers or cannot, and start it again when it dies."""
+        for _ in range(STARTS):
+            assert self._process is not None
+            failure = _until_it_answers(self._process, self.url)
+            if failure is None:
+                self._settled.set()
+                self._process.wait()
+            elif self._process.returncode != -signal.SIGKILL:  # it cannot start, and would not the next time
+                self._failure = failure
+                break
+            with self._changing:
+                if self._stopped:
+                    return
+                try:
+                    self._process = _run_server(listener, self._log)
+                except OSError as error:
+                    self._failure = str(error)
+                    break
+        else:
+            self._failure = f"it ended {STARTS} times"
+        listener.close()  # nobody shall wait for it any more
+        self._settled.set()
 
     def join(self) -> None:
         """Return when the server answers.
@@ -78,19 +110,22 @@ class EmbeddedServer:
         Raises:
             PortrayalError: it does not; the sentence names its log.
         """
-        if self._waiting is not None:
-            self._waiting.join()
+        self._settled.wait()
         if self._failure:
             raise PortrayalError(
                 f"The embedded Prefect server could not be started ({self._failure}): read "
-                f"{Path(os.environ['PREFECT_HOME']) / 'server.log'}, or start one and set PREFECT_API_URL."
+                f"{self._log}, or start one and set PREFECT_API_URL."
             )
 
     def stop(self) -> None:
         """End the server, if this process started it."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()  # SQLite survives this, and waiting for an orderly end costs seconds
-            self._process.wait()
+        with self._changing:
+            self._stopped = True
+            if self._process is not None and self._process.poll() is None:
+                self._process.kill()  # SQLite survives this, and waiting for an orderly end costs seconds
+                self._process.wait()
+            if self._listener is not None:
+                self._listener.close()
 
 
 def start(home: Path) -> EmbeddedServer:
@@ -123,16 +158,23 @@ def _launch(prefect_home: Path) -> EmbeddedServer:
                 f"{prefect_home.parent}: only {free / (1 << 20):.1f} MB are free there, too few for the catalog and Prefect's "
                 "database; free some space, or set PORTRAYAL_HOME."
             )
-        log = (prefect_home / "server.log").open("wb")
+        # The port is taken here and handed over, so that no other process can take it, at first or when the server dies.
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        server = EmbeddedServer(url, listener, prefect_home / "server.log")
     except OSError as error:
         raise PortrayalError(
             f"{prefect_home}: cannot be written ({error.strerror}); set PORTRAYAL_HOME to a folder that can."
         ) from None
-    with log, socket.socket() as listener:
-        # The port is taken here and handed over, so that no other process can take it in between.
-        listener.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        process = subprocess.Popen(
+    os.environ["PREFECT_API_URL"] = url
+    _launched.add(url)
+    return server
+
+
+def _run_server(listener: socket.socket, path: Path) -> subprocess.Popen[bytes]:
+    with path.open("ab") as log:
+        return subprocess.Popen(
             [sys.executable, "-m", "flows.embedded", str(listener.fileno())],
             env=os.environ | SMALL | {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.PIPE,  # never written to: it closes when this process ends, however it ends
@@ -141,9 +183,18 @@ def _launch(prefect_home: Path) -> EmbeddedServer:
             pass_fds=(listener.fileno(),),
             cwd=tempfile.gettempdir(),
         )
-    os.environ["PREFECT_API_URL"] = url
-    _launched.add(url)
-    return EmbeddedServer(url, process)
+
+
+def _until_it_answers(process: subprocess.Popen[bytes], url: str) -> str | None:
+    """None as soon as the server answers, or else why it does not."""
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            return f"it ended at once with code {process.returncode}"
+        if answers(url, seconds=2.0):
+            return None
+        time.sleep(0.1)
+    return f"it did not answer within {STARTUP_SECONDS:.0f} s"
 
 
 _launched: set[str] = set()

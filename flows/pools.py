@@ -20,9 +20,10 @@ DEPLOYMENTS_FILE = Path(__file__).resolve().parents[1] / "prefect.yaml"
 ANSWER_SECONDS = 5.0
 HEARTBEATS_LOST_SECONDS = 90
 """Three heartbeats at the 30 s that `prefect.yaml` asks for."""
-CRASHED_SECONDS = 30
-"""Before a crashed production is begun again. A worker with a limit that is offered a run whose process it has not put away yet
-ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
+BEGUN_AGAIN_SECONDS = 60
+"""From a crash to the next attempt. A worker reports the same crash twice, the second time half a minute later on a busy machine,
+and would take that for the end of an attempt that has begun meanwhile; and one with a limit that is offered a run whose process it
+has not put away yet ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
 ATTEMPTS = 3
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -216,11 +217,13 @@ def _automations() -> list[Any]:
         ),
         AutomationCore(
             name="portrayal: crashed productions are begun again",
-            description=f"They find everything that was finished; {ATTEMPTS} attempts in all.",
+            description=f"{BEGUN_AGAIN_SECONDS} s later; they find everything that was finished; {ATTEMPTS} attempts in all.",
             enabled=True,
             trigger=EventTrigger(
                 after={"prefect.flow-run.Crashed"},
-                expect={f"prefect.flow-run.{one}" for one in ("Scheduled", "AwaitingRetry", "Pending", "Running")},
+                expect={
+                    f"prefect.flow-run.{one}" for one in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed")
+                },
                 match={
                     "prefect.resource.id": ["prefect.flow-run.*"],
                     # Not 0: what crashes before it begins is not counted, and would come again for ever.
@@ -230,7 +233,7 @@ def _automations() -> list[Any]:
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,
-                within=timedelta(seconds=CRASHED_SECONDS),
+                within=timedelta(seconds=BEGUN_AGAIN_SECONDS),
             ),
             actions=[
                 ChangeFlowRunState(

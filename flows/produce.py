@@ -6,15 +6,15 @@ a plain function in `tasks`, which `portrayal plan` and the tests call without P
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from flows import watching
-from flows.render import THREADS, named, render_here, render_on_pool
+from flows.render import ATTEMPTS, THREADS, named, render_here, render_on_pool
 from media.errors import LostArtifactError, PortrayalError, RightsError, StorageError
 from media.segment import Clip
 from tasks import (
@@ -33,10 +33,12 @@ from tasks import (
 )
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
 from tasks.interruption import go_on
-from tasks.progress import Advance, part, stage
+from tasks.progress import Advance, note, part, stage
 from tasks.request import ProductionRequest
 from tasks.segments import PlannedSegment
 from tasks.sources import Source
+
+Made = TypeVar("Made")
 
 # Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
 read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
@@ -74,16 +76,30 @@ def produce(request: ProductionRequest) -> Production:
     timings: dict[str, float] = defaultdict(float)
     try:
         with _timed(timings, sources.STAGE):
-            source = read_source(request)
+            source = _again_when_cut_off(lambda: read_source(request))
         request = domains.settled(request, source)
         with watching.watched(source, str(request.out)) as watch:
-            return _produced(request, source, watch, timings, began)
+            return _again_when_cut_off(lambda: _produced(request, source, watch, timings, began))
     except Exception as error:
         if not isinstance(error, IncompleteError):  # its segments are counted
             metrics.failed("production", error)
         raise
     finally:
         metrics.flush()
+
+
+def _again_when_cut_off(work: Callable[[], Made]) -> Made:
+    """Do what finds everything again that it has made, and once more whenever the catalog's database server died meanwhile."""
+    from catalog.session import is_cut_off
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return work()
+        except Exception as error:
+            if attempt == ATTEMPTS or not is_cut_off(error):
+                raise
+            note("The catalog's database went away; what was made is kept, and the rest is done when it is back.")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _produced(

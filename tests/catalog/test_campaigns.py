@@ -20,6 +20,7 @@ from catalog.campaigns import Claim, NewRow, Outcome, claim, finish, open_campai
 from catalog.productions import finish_rendition, record_segment, start_rendition
 from catalog.session import session_factory
 from catalog.tables import now
+from catalog.workload import backlog
 from media.errors import InputError, RenderError
 from tasks.campaign_runner import Held, drain
 from tasks.interruption import go_on, interrupted_by
@@ -73,6 +74,33 @@ def test_priority_then_deadline_then_order_decide(session: Session) -> None:
     )
     assert [take(session).request_id for _ in wishes] == list("dcbafe")
     assert claim(session, "me", 60) is None
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_machine_whose_clock_is_wrong_neither_takes_over_nor_keeps_what_it_should_not(
+    session: Session, kind: str, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "sqlite":
+        pytest.skip("it is of one machine, and has no clock of its own")
+    queued(session, *new_rows(1), webhook_url="https://example.com/hook")
+    mine = take(session, "me")
+    sent = []
+    while due := webhooks.take(session):
+        sent.append(due)
+    session.commit()
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr("catalog.tables.datetime", Wrong)
+    assert abs(now() - datetime.now(UTC)) > timedelta(hours=1)
+    assert sent and webhooks.take(session) is None, "they are being sent"
+    assert claim(session, "other", 60) is None and backlog(session).expired_leases == 0
+    assert renew(session, mine, -1.0), "what this machine notes, others understand"
+    session.commit()
+    assert backlog(session).expired_leases == 1 and take(session, "other").request_id == mine.request_id
 
 
 def test_a_runner_that_dies_gives_its_row_back_and_cannot_record_anything_later(session: Session) -> None:

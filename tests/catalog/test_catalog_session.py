@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import psutil
 import pytest
 from sample_catalog import facts, furnish, url_of
 from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from benchmarks import services
 from catalog.portraits import add_portrait
-from catalog.session import open_catalog, session_factory
+from catalog.session import is_cut_off, open_catalog, session_factory
 from catalog.tables import Portrait
 from media.errors import InputError
 
@@ -184,3 +186,22 @@ def test_times_come_back_in_utc_whatever_they_went_in_as(session: Session) -> No
     portrait.created_at = datetime(2026, 3, 29)
     with pytest.raises(Exception, match="no time zone"):
         session.flush()
+
+
+@pytest.mark.usefixtures("postgresql_server")  # skipped where there is none
+def test_a_database_that_is_killed_is_waited_for() -> None:
+    with tempfile.TemporaryDirectory(prefix="portrayal-killed-") as name:
+        Path(name).chmod(0o755)  # its server may be another user
+        server, address = services.postgresql(Path(name) / "database", ("portrayal",))
+        with services.kept_running([server]):
+            engine = open_catalog(f"postgresql://{address}/portrayal")
+            with session_factory(engine)() as session, pytest.raises(DBAPIError) as cut_off:
+                assert server.process is not None and session.scalar(text("SELECT 1")) == 1
+                parent = psutil.Process(server.process.pid)
+                for process in (parent, *parent.children()):
+                    process.kill()
+                session.scalar(text("SELECT 2"))
+            assert is_cut_off(cut_off.value)
+            with session_factory(engine).begin() as session:  # a second later, when it is there again
+                assert session.scalar(text("SELECT 3")) == 3
+            engine.dispose()

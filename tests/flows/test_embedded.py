@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows import embedded
@@ -42,3 +43,24 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypat
     monkeypatch.setattr(embedded, "DEFAULT_SERVER", "http://127.0.0.1:9/api")
     with pytest.raises(PortrayalError, match="PORTRAYAL_HOME"):
         embedded.start(tmp_path / "home")
+
+
+def test_a_server_that_is_killed_is_started_again_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(embedded, "DEFAULT_SERVER", "http://127.0.0.1:9/api")
+
+    def servers() -> list[psutil.Process]:
+        return [one for one in psutil.Process().children() if "flows.embedded" in one.cmdline()]
+
+    server = embedded.start(tmp_path)
+    try:
+        (killed,) = servers()
+        killed.kill()
+        server.join()
+        assert embedded.answers(server.url, seconds=5.0) and embedded.is_ours(server.url)
+        (second,) = servers()
+        assert second.pid != killed.pid
+    finally:
+        server.stop()
+    assert not second.is_running() and not embedded.answers(server.url, seconds=1.0)

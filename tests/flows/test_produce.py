@@ -105,6 +105,32 @@ def test_whoever_is_not_of_the_starter_cast_is_never_drafted(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_production_outlives_its_databases_end(
+    produce: Callable[..., Any], script: Path, postgresql_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+    from sqlalchemy import event
+
+    from tasks import workspace
+
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as administrator:
+        administrator.execute("CREATE DATABASE cut_off")
+        monkeypatch.setenv("PORTRAYAL_DATABASE_URL", f"{postgresql_server}/cut_off")
+        cut_off: list[str] = []
+
+        def terminate(connection: Any, _cursor: Any, statement: str, *_: object) -> None:
+            if statement.startswith(("INSERT INTO renditions", "INSERT INTO segments")) and statement not in cut_off:
+                cut_off.append(statement)
+                pid = connection.connection.driver_connection.info.backend_pid
+                administrator.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+        event.listen(workspace.catalog(), "before_cursor_execute", terminate)
+        made = produce(script, "--lang", "en")
+        workspace.catalog().dispose()
+    assert len(cut_off) == 2 and made["status"] == "done"
+    assert made["figures"]["segments"] == 5 and made["figures"]["rendered"] + made["figures"]["reused"] == 5
+
+
 def test_a_second_run_renders_nothing_and_changes_no_video(
     produce: Callable[..., Any], script: Path, tmp_path: Path
 ) -> None:
