@@ -416,7 +416,7 @@ def standings(session: Session, campaigns: Sequence[str] = ()) -> list[Standing]
         InputError: there is none of one of these names.
     """
     found = [find_campaign(session, name) for name in campaigns] or list(session.scalars(select(Campaign)))
-    overdue = case((and_(CampaignRow.state == "queued", CampaignRow.deadline < _clock(session)), 1), else_=0)
+    overdue = case((and_(CampaignRow.state == "queued", CampaignRow.deadline < clock(session)), 1), else_=0)
     query = select(CampaignRow.campaign_id, CampaignRow.state, func.count(), func.sum(overdue))
     rows = session.execute(query.group_by(CampaignRow.campaign_id, CampaignRow.state)).tuples().all()
     over = over_budget(session, campaigns)

@@ -22,8 +22,8 @@ HEARTBEATS_LOST_SECONDS = 90
 """Three heartbeats at the 30 s that `prefect.yaml` asks for."""
 BEGUN_AGAIN_SECONDS = 60
 """From a crash to the next attempt. A worker reports the same crash twice, the second time half a minute later on a busy machine,
-and would take that for the end of an attempt that has begun meanwhile; and one with a limit that is offered a run whose process it
-has not put away yet ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
+and would take that for the end of an attempt that has begun meanwhile; and one with a limit that is offered a run whose process
+it has not put away yet ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
 ATTEMPTS = 3
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -222,7 +222,8 @@ def _automations() -> list[Any]:
             trigger=EventTrigger(
                 after={"prefect.flow-run.Crashed"},
                 expect={
-                    f"prefect.flow-run.{one}" for one in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed")
+                    f"prefect.flow-run.{one}"
+                    for one in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed")
                 },
                 match={
                     "prefect.resource.id": ["prefect.flow-run.*"],
