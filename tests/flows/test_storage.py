@@ -83,9 +83,10 @@ def test_what_one_machine_made_another_finds_and_mends(
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_a_campaign_publishes_into_a_bucket_what_was_approved(
-    bucket: Any, portrayal: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: Any, s3_network: Any, portrayal: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORTRAYAL_STORE_URL", f"s3://{bucket.name}/artifacts")
+    monkeypatch.setenv("PORTRAYAL_STORE_PATIENCE", "2")
     (tmp_path / "hello.txt").write_text("language: en\nspeaker: Ann = feminine\nAnn: Hi {name}.\n")
     (tmp_path / "spring.csv").write_text("request_id,source,var.name\nana,hello.txt,Ana\nbo,hello.txt,Bo\n")
     out = f"s3://{bucket.name}/videos"
@@ -106,6 +107,14 @@ def test_a_campaign_publishes_into_a_bucket_what_was_approved(
     video = bucket.Object("videos/ana/ana.en.mp4").get()
     assert hashlib.sha256(video["Body"].read()).hexdigest() == video["Metadata"]["sha256"]
     shown = {one["id"]: one["renditions"][0]["video"] for one in portrayal("report", "--json").json}
+    s3_network.requests = lambda piece, number: None if piece.startswith(b"PUT ") and b"/videos/bo/" in piece else piece
+    answer = portrayal("campaign", "approve", "spring", "--json")
+    assert answer.code == 2 and "does not answer as it should" in answer.json["problems"][0]
+    s3_network.heal()
+    states = [one["state"] for one in portrayal("campaign", "status", "spring", "--json").json]
+    assert states == ["done", "awaiting approval"], "it is not the row's fault"
+    assert portrayal("campaign", "approve", "spring").code == 0
+    assert len(keys("videos")) == 10 and keys("artifacts/unpublished") == []
     assert shown["ana"] == f"{out}/ana/ana.en.mp4" and shown["bo"].startswith(f"s3://{bucket.name}/artifacts/")
 
 
