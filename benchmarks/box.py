@@ -149,10 +149,15 @@ def working(folder: Path) -> Iterator[Box]:
         set_up = [*recovery.COMMAND, "pools", "setup"]
         subprocess.run(set_up, env=variables, cwd=recovery.ROOT, check=True, stdout=subprocess.DEVNULL)
         _pause_schedules()
-        with services.kept_running([kept[CPU_WORKER], kept[GPU_WORKER]]):
-            box = Box(folder, kept, catalog)
-            _make_undisturbed(box)
-            yield box
+        box = Box(folder, kept, catalog)
+        try:
+            with services.kept_running([kept[CPU_WORKER], kept[GPU_WORKER]]):
+                _make_undisturbed(box)
+                yield box
+        finally:
+            for process in box.runs_alive():  # they outlive their worker
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 def _make_undisturbed(box: Box) -> None:
