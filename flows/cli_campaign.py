@@ -105,7 +105,7 @@ def queue(
             raise
         for problem in error.problems:
             print(f"{file}: {problem}")
-        short = InputError(f"{file}: {error.count}, so nothing is queued; correct them and queue it again.")
+        short = InputError(f"{file}: {error.count}, so nothing is queued; correct the file and queue it again.")
         short.exit_code = error.exit_code
         raise short from None
     _deliver()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +171,12 @@ def _column_faults(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
             if not _VARIABLE_NAME.fullmatch(column.removeprefix(VARIABLE)):
                 yield column, "a variable's name is made of letters, digits and underscores"
         elif column not in _READERS or column == "variables":
-            known = ", ".join(one for one in _READERS if one != "variables")
-            yield column, f"there is no such column; there are {known}, and {VARIABLE}NAME for variables"
+            known = [one for one in _READERS if one != "variables"]
+            meant = f"; did you mean {near[0]}?" if (near := get_close_matches(column, known, 1)) else ";"
+            yield (
+                column,
+                f"there is no such column{meant} there are {', '.join(known)}, and {VARIABLE}NAME for variables",
+            )
     if "source" not in columns:
         yield "source", "there must be a column of this name"
 
@@ -197,7 +202,8 @@ def _json_rows(text: str, problems: list[Problem]) -> Iterator[tuple[int, dict[s
             continue
         unknown = [name for name in found if name not in _READERS]
         for name in unknown:
-            what = f"there is no such field; there are {', '.join(_READERS)}"
+            meant = f"; did you mean {near[0]}?" if (near := get_close_matches(name, _READERS, 1)) else ";"
+            what = f"there is no such field{meant} there are {', '.join(_READERS)}"
             problems.append(Problem(number, _shown(name), what))
         if not unknown:
             yield number, {name: value for name, value in found.items() if value is not None}

@@ -36,8 +36,9 @@ def fill(script: Script, values: Mapping[str, str], name: str) -> Script:
     missing = [one for one in blanks(script) if one not in values]
     if missing:
         listed = ", ".join("{" + one + "}" for one in missing)
+        given = f" (it gives {', '.join(values)})" if values else ""
         raise InputError(
-            f"{name} asks for {listed}, which the row does not give; add it, or write {{{{...}}}} for braces."
+            f"{name} asks for {listed}, which the row does not give{given}; add it, or write {{{{...}}}} for braces."
         )
 
     def filled(text: str) -> str:

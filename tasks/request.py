@@ -367,8 +367,13 @@ def checked_request(**options: Any) -> ProductionRequest:
         return ProductionRequest(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        field, *inside = (str(part) for part in first["loc"])
+        option = "--" + "-".join([_SINGULAR.get(field, field), *inside]).replace("_", "-")
         raise InputError(f"{option}: {first['msg'].removeprefix('Value error, ')}.") from None
+
+
+_SINGULAR = {"tags": "tag", "engines": "engine", "weights": "weight"}
+"""Options that may be repeated are called so."""
 
 
 def check_counts(exactly: int | None, at_least: int | None, at_most: int | None) -> None:
