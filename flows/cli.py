@@ -239,7 +239,8 @@ def run(arguments: Sequence[str]) -> int:
         if hasattr(error, "format_message"):  # wrong usage, as Typer reports it; without words after it showed the help
             if not error.format_message():
                 return 1
-            return _complain(f"{error.format_message().rstrip('.')}; see `portrayal --help`.", 1)
+            message = error.format_message().replace("Value error, ", "").rstrip(".")
+            return _complain(f"{message}; see `portrayal --help`.", 1)
         return _complain(
             f"unexpected {type(error).__name__}: {error} (run again with --debug for details).",
             2,

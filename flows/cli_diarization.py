@@ -79,7 +79,9 @@ def run(
             }
         )
     else:
-        print(f"{out}: {len(turns)} turns of {count} speakers, by {chosen.name}. {found.note}".rstrip())
+        print(
+            f"{out}: {len(turns)} turns of {count} speaker{'s' * (count > 1)}, by {chosen.name}. {found.note}".rstrip()
+        )
 
 
 @app.command()

@@ -29,10 +29,14 @@ def export(
     from flows.console import print_json, progress_on_stderr
     from media.dialogue import language_tag
     from tasks import localizing
+    from tasks.sources import translation_named
 
     tag, source = language_tag(lang, "--lang"), Path(request.source)
     if out.resolve() == source.resolve():
         raise InputError(f"--out {out}: that is the source itself; choose another file.")
+    meant = translation_named(source, out)
+    if meant is not None and meant != tag:
+        raise InputError(f"--out {out}: beside {source} that name means a translation into '{meant}'; choose another.")
     with progress_on_stderr(show=not json):
         script = localizing.source_script(request)
         units = localizing.export(script, tag, format_, out, source.name)
@@ -60,10 +64,20 @@ def import_(
     tag, source = language_tag(lang, "--lang"), Path(request.source)
     with progress_on_stderr(show=not json):
         script = localizing.source_script(request)
-        place, longer = localizing.import_(script, source, file, tag, out)
+        place, longer, read_as = localizing.import_(script, source, file, tag, out)
     if json:
-        print_json({"file": str(place), "language": tag, "turns": len(script.source.turns), "too_long": longer})
+        print_json(
+            {
+                "file": str(place),
+                "language": tag,
+                "turns": len(script.source.turns),
+                "too_long": longer,
+                "reads_like": read_as,
+            }
+        )
     else:
         print(f"{place}: {len(script.source.turns)} turns in {tag}.")
+        if read_as:
+            print(f"It reads like '{read_as}', not '{tag}': check --lang and {file}.")
         for one in longer:
             print(f"Longer than it should be: {one}.")

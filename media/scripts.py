@@ -7,7 +7,7 @@ import difflib
 import html
 import math
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import dropwhile, takewhile
@@ -31,6 +31,7 @@ from media.dialogue import (
 )
 from media.errors import InputError
 from media.glossary import glossary_of
+from media.languages import closest
 from media.plain_yaml import Node, read_plain_yaml
 from media.subtitles import Piece, balanced, format_time, read_srt, read_vtt, split_speaker, srt_line
 from media.textfile import MAX_TURNS, check_text, lines_of, read_text
@@ -63,6 +64,8 @@ _GUESSED = frozenset(
     | {"id", "it", "ja", "ka", "kn", "ko", "lt", "lv", "ml", "mr", "ms", "nl", "no", "pa", "pl", "pt", "ro", "ru", "sk"}
     | {"sl", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "zh"}
 )
+_WORDS_TO_TELL = 10
+"""From so many words on, it is sure that a text is not in a language."""
 
 
 @dataclass(slots=True)
@@ -656,3 +659,13 @@ def guess_language(texts: Iterable[str], without: Collection[str] = ()) -> str:
     likely = ((language, confidence) for language, confidence in _identifier()(sample) if language not in without)
     language, confidence = next(likely, ("und", 0.0))
     return "en" if confidence < 0.2 and "en" not in without else language
+
+
+def reads_like(texts: Sequence[str], language: str) -> str | None:
+    """The language that `texts` seem to be written in, where that is surely another one than `language`."""
+    words = sum(len(text.split()) for text in texts)
+    code = closest(language, sorted(_GUESSED))
+    if words < _WORDS_TO_TELL or code is None:
+        return None
+    found = guess_language(texts)
+    return None if found == code else found

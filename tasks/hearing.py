@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from media.caption_lines import unbroken
 from media.dialogue import Dialogue, Turn, display_name, name_fault, tidy
 from media.errors import InputError
 from media.hygiene import SoundCheck, check_sound
-from media.languages import base_language
 from media.store import ArtifactStore
 from media.timeline import Span, Timeline, from_times, sample_at, timed
 from models.speech.vad import quietest
@@ -56,8 +56,6 @@ _FAR = 1.5
 """Words that are further than this from every turn, in seconds, are left out: nobody was heard there."""
 _WRONG_SPEAKER = 0.75
 """How much further away, in seconds, a turn of the word's own speaker may be to be preferred to another's."""
-_WORDS_TO_TELL = 10
-"""From so many words on, the language of a transcript is told from the text with confidence."""
 
 UNKNOWN_LANGUAGE = "und"
 SPEED = "hear"
@@ -159,7 +157,9 @@ def _hear(
     pieces = [piece for turn in spoken_turns for piece in cut_at_pauses(samples, RATE, turn)]
     pieces.sort(key=lambda piece: (piece.start, piece.end))
     words = words_of_turns(pieces, said, names, floor)
-    texts = [tidy(" ".join(word.text for word in spoken)) for spoken in words]
+    # Recognisers write no spaces; what people have written keeps those that it has.
+    joined = " ".join if source.transcript else unbroken
+    texts = [tidy(joined([word.text for word in spoken])) for spoken in words]
     length = round(len(samples) / RATE * SOUND_RATE)
     timeline = from_times([(piece.start, piece.end) for piece in pieces], length, SOUND_RATE, fps)
     dialogue = Dialogue(
@@ -470,20 +470,19 @@ def _said_in_transcript(
     asked: str | None,
     advance: Advance,
 ) -> tuple[list[SpokenWord], str, dict[str, str], list[str], bool]:
-    from media.scripts import guess_language
+    from media.scripts import guess_language, reads_like
     from media.transcripts import read_transcript
     from models.speech.engines import aligner
 
     path = Path(str(source.transcript))
     turns = [turn for turn in read_transcript(path) if turn.text.strip()]
-    text = " ".join(turn.text for turn in turns)
-    guessed = guess_language([text])
-    if asked and len(text.split()) >= _WORDS_TO_TELL and base_language(asked) != base_language(guessed):
+    texts = [turn.text for turn in turns]
+    if asked and (other := reads_like(texts, asked)):
         raise InputError(
-            f"--lang {asked}: what is said in {path} is in '{guessed}'; leave --lang out to produce it in that language, "
+            f"--lang {asked}: what is said in {path} is in '{other}'; leave --lang out to produce it in that language, "
             "or translate it with --engine translation=NAME."
         )
-    language = asked or guessed
+    language = asked or guess_language(texts)
     duration = len(samples) / RATE
     engine = aligner(request.engine("alignment"), language)
     if turns and all(turn.start is None for turn in turns):
@@ -637,7 +636,7 @@ def _key(source: Source, request: ProductionRequest, fps: int) -> str:
         if source.transcript
         else None,
     }
-    digest = hashlib.sha256(b"hearing/3\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(b"hearing/4\n" + json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return f"hearings/{digest}.json"
 
 

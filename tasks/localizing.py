@@ -8,6 +8,7 @@ from media.dialogue import Dialogue, Script, is_speakable
 from media.errors import InputError
 from media.languages import base_language, closest
 from media.localization import Unit, faults, too_long, units_of
+from media.scripts import reads_like
 from media.textfile import read_text
 from media.translation_csv import read_csv, write_csv
 from media.xliff import read_xliff, write_xliff
@@ -54,8 +55,12 @@ def export(script: Script, language: str, format_: str, out: Path, original: str
     return units
 
 
-def import_(script: Script, source: Path, file: Path, language: str, out: Path | None = None) -> tuple[Path, list[str]]:
-    """Take a translation back: write it where it is found beside the source, and say what is longer than it should be.
+def import_(
+    script: Script, source: Path, file: Path, language: str, out: Path | None = None
+) -> tuple[Path, list[str], str | None]:
+    """Take a translation back: write it where it is found beside the source.
+
+    Returns where that is, what is longer than it should be, and the language that it reads like, if that is another one.
 
     Args:
         out: another place; it is not found there.
@@ -73,9 +78,9 @@ def import_(script: Script, source: Path, file: Path, language: str, out: Path |
     else:
         units = read_csv(text, str(file))
     if wrong := faults(units, script.source):
+        count = f"{len(wrong)} fault{'s' * (len(wrong) > 1)}"
         raise InputError(
-            f"{file}: {len(wrong)} fault{'s' * (len(wrong) > 1)}, so nothing is taken over: {'; '.join(wrong)}; "
-            f"export {source} anew, or correct them."
+            f"{file}: {count}, so nothing is taken over: {'; '.join(wrong)}; export {source} anew, or correct them."
         )
     by_id = {unit.id: unit.target for unit in units}
     own = script.source
@@ -83,7 +88,7 @@ def import_(script: Script, source: Path, file: Path, language: str, out: Path |
     place = out or _beside(source, language)
     with whole_file(place) as draft:
         draft.write_text(write_xliff(done, own.language, language, source.name), encoding="utf-8", newline="")
-    return place, too_long(done)
+    return place, too_long(done), reads_like([unit.target for unit in done], language)
 
 
 def _translation(script: Script, language: str) -> Dialogue | None:

@@ -34,7 +34,9 @@ Captions = Literal["burn", "sidecar", "both", "none"]
 TimelineKind = Literal["elastic", "locked"]
 
 
-_RECORDINGS = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".webm", ".mkv"})
+RECORDING_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".webm", ".mkv"}
+)
 
 
 class RenderOptions(BaseModel):
@@ -350,7 +352,7 @@ _WISHES: dict[str, tuple[type[SpeakerWish], str]] = {
 
 def names_recording(voice: str) -> bool:
     """Whether a voice that is asked for is a file to clone, not one of the engine's own."""
-    return Path(voice).suffix.lower() in _RECORDINGS or "/" in voice
+    return Path(voice).suffix.lower() in RECORDING_SUFFIXES or "/" in voice
 
 
 def _whole(path: str) -> str:

@@ -17,7 +17,7 @@ from media.scripts import SCRIPT_SUFFIXES, read_script
 from media.textfile import read_text
 from media.xliff import read_xliff
 from tasks import workspace
-from tasks.request import ProductionRequest, check_counts
+from tasks.request import RECORDING_SUFFIXES, ProductionRequest, check_counts
 from tasks.voices import check_speech
 
 STAGE = "Read the source"
@@ -267,11 +267,21 @@ def translations_beside(path: Path) -> dict[str, Path]:
             names = [one.name for one in entries if one.name.startswith(beginning)]
     except OSError:
         return {}
-    for name in sorted(name for name in names if name.endswith(TRANSLATION_SUFFIX)):
-        written = name[len(beginning) : -len(TRANSLATION_SUFFIX)]
-        if base_language(written):
-            found[language_tag(written, str(path.parent / name))] = path.parent / name
+    for name in sorted(names):
+        if tag := translation_named(path, path.parent / name):
+            found[tag] = path.parent / name
     return found
+
+
+def translation_named(path: Path, file: Path) -> str | None:
+    """The language into which a file translates a source by its name and place (`talk.de.xlf` beside `talk.wav`), if any."""
+    begin, suffix = f"{path.stem}.", TRANSLATION_SUFFIX
+    if file.resolve().parent != path.resolve().parent or not (
+        file.name.startswith(begin) and file.name.endswith(suffix)
+    ):
+        return None
+    written = file.name[len(begin) : -len(suffix)]
+    return language_tag(written, str(file)) if base_language(written) else None
 
 
 def with_translations(path: Path, script: Script) -> Script:
@@ -397,6 +407,8 @@ def _read_script(path: Path, request: ProductionRequest) -> Source:
     ):
         if value is not None:
             raise InputError(f"{option} {value}: {path} is a script, which needs none; leave the option out.")
+    if path.suffix.lower() in RECORDING_SUFFIXES:
+        raise InputError(f"{path} holds text, not sound; give the recording itself, or name a script {path.stem}.txt.")
     # Whoever asks for a translator may leave turns to it.
     script = read_script(path, request.source_language, gaps="translation" in request.engines)
     if request.source_language and closest(request.source_language, [script.source.language]) is None:

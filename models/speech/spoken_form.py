@@ -66,9 +66,9 @@ _UNITS = {
     "MB": "digital-megabyte", "GB": "digital-gigabyte", "TB": "digital-terabyte", "Hz": "frequency-hertz",
     "kHz": "frequency-kilohertz", "MHz": "frequency-megahertz", "GHz": "frequency-gigahertz", "W": "power-watt",
     "kW": "power-kilowatt", "MW": "power-megawatt", "kWh": "energy-kilowatt-hour", "km²": "area-square-kilometer",
-    "m²": "area-square-meter", "m³": "volume-cubic-meter", "%": "concentr-percent",
+    "m²": "area-square-meter", "m³": "volume-cubic-meter", "%": "concentr-percent", "٪": "concentr-percent",
 }  # fmt: skip
-_UNITS_LACKING = {("zh", "%"): "百分之{}", ("yue", "%"): "百分之{}", ("ar", "%"): "{} بالمئة"}
+_UNITS_LACKING = {("zh", "%"): "百分之{}", ("yue", "%"): "百分之{}", ("ar", "%"): "{} بالمئة", ("ar", "٪"): "{} بالمئة"}
 """Units that CLDR has no words for."""
 
 _SIGNS = {
@@ -89,6 +89,7 @@ _SIGNS = {
 }  # fmt: skip
 
 _NUMBER = r"\d{1,3}(?:[.,\u00a0\u202f '’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?"
+_SIGNED = rf"(?<![\p{{L}}\p{{N}}])[-−](?:{_NUMBER})|{_NUMBER}"
 _LETTER = r"[\p{L}--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 """Of scripts in which words are set apart; beside others, a number stands on its own."""
 _BEFORE = rf"(?<![{_LETTER}\p{{N}}\p{{Sc}}.,:/-])"
@@ -194,7 +195,7 @@ class _Said:
         if not self.reads_digits:
             parts.append(_ACRONYM)
             parts.append(rf"{_BEFORE}(?P<time>(?P<h>\d{{1,2}}):(?P<min>\d{{2}})){_AFTER}")
-            parts.append(rf"(?<![{_LETTER}\p{{N}}])(?P<number>{_NUMBER})(?![{_LETTER}\p{{N}}])")
+            parts.append(rf"(?<![{_LETTER}\p{{N}}])(?P<number>[-−]?(?:{_NUMBER}))(?![{_LETTER}\p{{N}}])")
         return _compiled("|".join(parts))
 
     def _term(self, match: "regex.Match[str]") -> str:
@@ -298,7 +299,7 @@ class _Said:
         spell = self.spell
         if spell is None:
             return text
-        return regex.sub(_NUMBER, lambda match: spell(self._value(match.group()), match.group()), text)
+        return regex.sub(_SIGNED, lambda match: spell(self._value(match.group()), match.group()), text)
 
     def _value(self, written: str) -> Decimal:
         """The number, by this language's signs where they can mean two things: `1.234` is a thousand in German."""
@@ -406,9 +407,12 @@ def _speller(language: str) -> "Callable[[Decimal, str], str] | None":
             return " ".join(str(engine.format_number(digit).text) for digit in number if digit.isdigit())
 
     def spell(value: Decimal, written: str) -> str:
+        zero, half, five = words("0"), words("0.5"), words("5")
+        if value < 0:
+            minus = words("-5").removesuffix(five)
+            return minus + spell(-value, written.lstrip("-−"))
         if value == int(value):
             return words(str(int(value)))
-        zero, half, five = words("0"), words("0.5"), words("5")
         if not (half.startswith(zero) and half.endswith(five)):
             return written  # its rules for decimals are not those of a point and digits
         point = half[len(zero) : -len(five)]

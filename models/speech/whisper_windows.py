@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from media.phrases import UNSPACED
 from models.speech import vad
 from models.speech.protocols import Sound, Word
 
@@ -137,10 +138,28 @@ def _words(
         segments=stretches, model=model, tokenizer=tokenizer, mel=mel, num_frames=frames, last_speech_timestamp=0.0
     )
     # What takes no time was made up.
-    words = [word for one in stretches if one["end"] > one["start"] for word in one.get("words", ())]
+    words = [one.get("words", ()) for one in stretches if one["end"] > one["start"]]
     return [
-        Word(text, float(word["start"]), float(word["end"])) for word in words if (text := str(word["word"]).strip())
+        word
+        for one in words
+        for word in _whole([(str(word["word"]), float(word["start"]), float(word["end"])) for word in one])
     ], finished
+
+
+def _whole(pieces: Sequence[tuple[str, float, float]]) -> list[Word]:
+    """Words of one stretch. Where a language has no spaces, whisper takes each token for a word, also those of `Tok|yo`
+    and `20|26`: put together here unless there is a space, or a letter of such a script, between them.
+    """
+    words: list[Word] = []
+    for raw, start, end in pieces:
+        text = raw.strip()
+        if not text:
+            continue
+        if words and not raw[0].isspace() and not UNSPACED.search(words[-1].text[-1] + text[0]):
+            words[-1] = Word(words[-1].text + text, words[-1].start, end)
+        else:
+            words.append(Word(text, start, end))
+    return words
 
 
 def _stretches(tokens: Sequence[int], first_stamp: int, duration: float) -> tuple[list[dict[str, Any]], bool]:

@@ -76,6 +76,30 @@ def test_a_translation_that_is_too_long_is_taken_and_named(
     back.write_text(write_csv(told), encoding="utf-8")
     answer = portrayal("localize", "import", script, back, "--lang", "de", "--json")
     assert answer.code == 0 and answer.json["too_long"] == ["t1 (Ann) has 21 characters of 12"]
+    assert answer.json["reads_like"] is None
+
+
+def test_a_table_that_reads_like_another_language_is_taken_and_named(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    back = tmp_path / "back.csv"
+    lines = "Das ist leider noch nicht fertig.", "Nein, aber morgen früh bestimmt.", "Warum ist das so wichtig?"
+    told = [
+        Unit(f"t{number}", *both) for number, both in enumerate(zip(("Yes.", "No.", "Why?"), lines, strict=True), 1)
+    ]
+    back.write_text(write_csv(told), encoding="utf-8")
+    for language, like in (("fr", "de"), ("de", None)):
+        answer = portrayal("localize", "import", script, back, "--lang", language, "--json")
+        assert answer.code == 0 and answer.json["reads_like"] == like
+
+
+def test_an_export_does_not_take_the_name_of_another_languages_translation(
+    portrayal: Callable[..., Any], script: Path, tmp_path: Path
+) -> None:
+    answer = portrayal("localize", "export", script, "--lang", "de", "--out", script.with_suffix(".to.xlf"))
+    assert answer.code == 1 and "means a translation into 'to'" in answer.err
+    assert not script.with_suffix(".to.xlf").exists()
+    assert portrayal("localize", "export", script, "--lang", "de", "--out", script.with_suffix(".de.xlf")).code == 0
 
 
 def test_a_plan_says_what_is_to_be_translated_and_asks_nobody(

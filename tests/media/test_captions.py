@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.caption_lines import unbroken
 from media.caption_profiles import PDF, RLE, RLM, profile_of
 from media.captions import Cue, caption_cues, to_json, to_srt, to_vtt
 from media.dialogue import Turn, display_name, is_speakable, name_fault, tidy
@@ -33,6 +34,21 @@ def lines_of(text: str, speaker: str = "Maya", language: str = "en", **limits) -
             [Turn(speaker, text, 0.0, len(text) / (12 if language not in ("zh", "ja") else 5))], profile=profile
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "joined"),
+    [
+        (["Hello,", "world"], "Hello, world"),
+        (["你", "好", "，", "世界"], "你好，世界"),
+        (["今日", "は", "Tokyo", "です"], "今日は Tokyo です"),
+        (["안녕", "하세요"], "안녕 하세요"),
+        (["สวัสดี", "ครับ"], "สวัสดีครับ"),
+        ([], ""),
+    ],
+)
+def test_parts_are_joined_as_their_script_is_written(parts: list[str], joined: str):
+    assert unbroken(parts) == joined
 
 
 def test_a_short_turn_is_one_line():

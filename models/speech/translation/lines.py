@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import regex
 
+from media.caption_lines import unbroken
 from media.dialogue import Glossary, is_speakable
 from models.speech.protocols import Line, Translator
 from models.speech.translation.terms import MARK, pieces, protect, restore
-from models.speech.words import join_words
 
 _SENTENCE = regex.compile(
     r"""(?:[.!?…]+["'”’»)\]]*(?=\s)|[。！？]+["'”’»」』）]*|[।॥؟۔]+(?=\s|$))\s*""",
@@ -72,7 +72,7 @@ def _by_sentences(ask: _Ask, line: Line) -> str | None:
     parts = [replace(line, text=text, marks=_marks_in(text, line)) for text in sentences(line.text)]
     found = _checked(ask, parts) if len(parts) > 1 else [None] * len(parts)
     whole = [text if text is not None else _by_pieces(ask, part) for text, part in zip(found, parts, strict=True)]
-    return join_words(text for text in whole if text) if whole and None not in whole else None
+    return unbroken([text for text in whole if text]) if whole and None not in whole else None
 
 
 def _by_pieces(ask: _Ask, line: Line) -> str | None:

@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from media.caption_lines import unbroken
 from media.errors import MissingEngineError
 from models.speech.translation.lines import sentences
-from models.speech.words import join_words
 
 _BATCH = 16
 _LONGEST = 512
@@ -30,7 +30,7 @@ def translate_texts(folder: Path, texts: Sequence[str], prefix: str = "") -> tup
     found: list[str | None] = []
     for parts in cut:
         said = [done[f"{prefix}{one}"] for one in parts]
-        found.append(None if None in said else join_words(one for one in said if one))
+        found.append(None if None in said else unbroken([one for one in said if one]))
     return tuple(found)
 
 

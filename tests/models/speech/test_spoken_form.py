@@ -65,6 +65,8 @@ def test_what_engines_read_wrong_is_put_in_words(language: str) -> None:
         ("1 234 €", "fr", "mille deux cent trente-quatre euros"),
         ("50 %", "es", "cincuenta por ciento"),
         ("1234", "zh", "一千二百三十四"),
+        ("At -5 °C, or −0.5: B-52", "en", "At minus five degrees Celsius, or minus zero point five: B-fifty-two"),
+        ("٢٠٪", "ar", "عشرون بالمئة"),
     ],
 )  # fmt: skip
 def test_an_engine_that_reads_no_digits_gets_words(text: str, language: str, said: str) -> None:

@@ -21,7 +21,7 @@ from models.speech.protocols import Samples, SpeakerTurn, Transcription, Word
 from models.speech.weights import shown_name, whisper_weights
 from models.speech.whisper import WhisperAligner, WhisperTranscriber, _by_letters
 from models.speech.whisper_weights import _SIZES, _openai_key, load, size_of, weights_for
-from models.speech.whisper_windows import LONGEST, _stretches, windows_of, words_in
+from models.speech.whisper_windows import LONGEST, _stretches, _whole, windows_of, words_in
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,20 @@ def test_pieces_of_words_become_words() -> None:
     spread = (Word("well-known", 0, 0), Word("now", 0, 0))
     timings = [(" well", 0.0, 0.4), ("-known", 0.4, 0.9), (" now", 1.2, 1.5)]
     assert _by_letters(spread, timings, 2.0) == (Word("well-known", 0.0, 0.9), Word("now", 1.2, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        (["私", "は", " Tok", "yo", "で", "20", "26", "年", "に"], ["私", "は", "Tokyo", "で", "2026", "年", "に"]),
+        (["Well,", " it", " is"], ["Well,", "it", "is"]),
+        ([" ", "ครับ", "OK"], ["ครับ", "OK"]),
+    ],
+)
+def test_words_that_whisper_tears_apart_are_put_together(pieces: list[str], words: list[str]) -> None:
+    found = _whole([(piece, float(place), place + 1.0) for place, piece in enumerate(pieces)])
+    assert [word.text for word in found] == words
+    assert found[-1].end == len(pieces) and all(one.end <= other.start for one, other in itertools.pairwise(found))
 
 
 def test_nothing_is_said_in_a_pause(weights: Path, dialogue: tuple[Samples, int, list[SpeakerTurn]]) -> None:
