@@ -76,11 +76,18 @@ class Hearing:
 
     def tokens(self, frames: Tensor) -> Tensor:
         """(n,) frame numbers to (n, 10 * layers, n_audio_state): the rows around each frame, row by row."""
+        rows, places = self.around(frames)
+        return rows[places].flatten(1, 2)
+
+    def around(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) frame numbers, near each other, to rows (R, layers, n_audio_state), and which of them are around each frame
+        (n, 10): neighbours share most of theirs."""
         middle = (frames.cpu().double() * RATE / self._fps).floor().long()
         index = (middle[:, None] + torch.arange(-BEFORE, AFTER)).clamp(0, self.rows - 1)
-        chunks = {number: self._chunk(number) for number in sorted({int(row) // CHUNK for row in index.flatten()})}
-        found = torch.stack([chunks[int(row) // CHUNK][int(row) % CHUNK] for row in index.flatten()])
-        return found.view(len(frames), -1, found.shape[-1])
+        first, end = int(index.min()), int(index.max()) + 1
+        chunks = range(first // CHUNK, (end - 1) // CHUNK + 1)
+        rows = torch.cat([self._chunk(n)[max(0, first - n * CHUNK) : end - n * CHUNK] for n in chunks])
+        return rows, (index - first).to(rows.device)
 
     def _chunk(self, number: int) -> Tensor:
         """(1500, layers, n_audio_state)."""
