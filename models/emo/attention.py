@@ -28,6 +28,8 @@ class Conditioning:
     """Features of the motion frames: (B, n, height * width, C)."""
     speed: dict[str, Tensor] = field(default_factory=dict)
     """Output of the speed layers: (B, F, C)."""
+    places: Tensor | None = None
+    """Which of the audio tokens each frame hears, along their first dimension: (B * F, ...). None: tokens come frame by frame."""
     cache: dict[str, tuple[Tensor, Tensor]] | None = None
     kept: dict[str, tuple[Tensor, Tensor]] | None = None
 
@@ -75,6 +77,11 @@ def _cached(
     return cache[name]
 
 
+def _each_frame(x: Tensor, frames: int) -> Tensor:
+    """(B, N, C) to (B * frames, N, C); of a batch of one nothing is copied."""
+    return x[:, None].expand(-1, frames, -1, -1).flatten(0, 1)
+
+
 class ReferenceWriter:
     """Plain self-attention that keeps its input: the post-norm1 features of the reference net."""
 
@@ -99,13 +106,16 @@ class ReferenceAttention:
         if reference is not None:
             ref_key, ref_value = _cached(self.conditioning.kept, self.name, attn, reference)
             frames = hidden_states.shape[0] // reference.shape[0]
-            key = torch.cat([key, ref_key.repeat_interleave(frames, 0)], dim=1)
-            value = torch.cat([value, ref_value.repeat_interleave(frames, 0)], dim=1)
+            key = torch.cat([key, _each_frame(ref_key, frames)], dim=1)
+            value = torch.cat([value, _each_frame(ref_value, frames)], dim=1)
         return _attend(attn, attn.to_q(hidden_states), key, value)
 
 
 class AudioAttention:
-    """Cross-attention of every spatial position to the audio tokens of its frame (EMO, "Audio-Attention")."""
+    """Cross-attention of every spatial position to the audio tokens of its frame (EMO, "Audio-Attention").
+
+    Where frames share tokens, each token's key and value are computed once, and looked up by `Conditioning.places`.
+    """
 
     def __init__(self, name: str, scale: float = 1.0):
         self.name, self.scale = f"{name}.audio", scale
@@ -113,6 +123,8 @@ class AudioAttention:
 
     def __call__(self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_: object) -> Tensor:
         key, value = _cached(self.conditioning.cache, self.name, attn, encoder_hidden_states)
+        if (places := self.conditioning.places) is not None:
+            key, value = key[places].flatten(1, -2), value[places].flatten(1, -2)
         return self.scale * _attend(attn, attn.to_q(hidden_states), key, value)
 
 

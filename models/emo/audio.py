@@ -16,6 +16,10 @@ from models.idle import IDLE
 SAMPLE_RATE = 16_000
 MEL_RATE = 100
 """Mel frames a second (hop of 10 ms)."""
+_AT_ONCE = 120
+"""Seconds of sound that are worked on together: memory does not grow with what lies between samples and features."""
+_REACH = 2
+"""Seconds, more than the encoder sees to either side of a frame."""
 MOUTH = ("open", "wide", "round", "teeth", "tongue", "press", "tuck")
 PROSODY = ("pitch", "yaw", "roll")
 
@@ -41,10 +45,16 @@ def log_mel(samples: Tensor, n_mels: int = 80, n_fft: int = 512) -> Tensor:
         (n_mels, ceil(N / 160)) with the loudest parts near 1 and everything 60 dB below them at -1.
     """
     window = torch.hann_window(400, device=samples.device)
-    padded = F.pad(samples, (n_fft // 2, n_fft // 2 + 160))
-    power = torch.stft(padded, n_fft, 160, 400, window, center=False, return_complex=True).abs().square()
-    mel = mel_filters(n_mels, n_fft).to(samples.device) @ power
-    mel = mel[:, : -(-samples.shape[0] // 160)]
+    filters = mel_filters(n_mels, n_fft).to(samples.device)
+    count, at_once = samples.shape[0] // 160 + 2, _AT_ONCE * MEL_RATE
+    parts = []
+    for start in range(0, count, at_once):
+        first, end = 160 * start - n_fft // 2, 160 * (min(start + at_once, count) - 1) + n_fft // 2
+        part = samples[max(0, first) : end]
+        part = F.pad(part, (max(0, -first), end - max(0, first) - part.shape[0]))
+        spectrum = torch.stft(part, n_fft, 160, 400, window, center=False, return_complex=True)
+        parts.append(filters @ spectrum.abs().square())
+    mel = torch.cat(parts, 1)[:, : -(-samples.shape[0] // 160)]
     decibel = 10.0 * torch.log10(mel.clamp(min=1e-10))
     # Loudness differs between recordings, so the level is relative; silence stays silent through the absolute floor.
     top = torch.quantile(decibel.amax(0), 0.98).clamp(min=-30.0)
@@ -117,10 +127,16 @@ class MelAudioEncoder(ModelMixin, ConfigMixin):
 
     def encode(self, samples: Tensor, frames: int) -> Tensor:
         """Features (frames, feature_size) of (N,) samples at 16 kHz; what is missing at the end is silence."""
-        wanted = frames * SAMPLE_RATE // self.config.fps
-        samples = F.pad(samples, (0, max(0, wanted - samples.shape[0])))
-        mel = log_mel(samples, self.config.n_mels)[:, : frames * MEL_RATE // self.config.fps]
-        return self(mel[None])[0][0]
+        fps = self.config.fps
+        missing = frames * SAMPLE_RATE // fps - samples.shape[0]
+        mel = log_mel(F.pad(samples, (0, missing)) if missing > 0 else samples, self.config.n_mels)
+        each, at_once, reach = MEL_RATE // fps, _AT_ONCE * fps, _REACH * fps
+        parts = []
+        for start in range(0, frames, at_once):
+            first, end = max(0, start - reach), min(start + at_once + reach, frames)
+            heard = self(mel[None, :, first * each : end * each])[0][0]
+            parts.append(heard[start - first :][:at_once])
+        return torch.cat(parts)
 
 
 def frame_windows(features: Tensor, reach: int = 2) -> Tensor:

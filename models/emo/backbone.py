@@ -110,7 +110,7 @@ class EMOBackbone(UNetMotionModel):
         Args:
             sample: (B, C, F, H, W) noisy latents.
             timestep: (B,) integers.
-            audio_tokens: (B * F, L, D).
+            audio_tokens: (B * F, L, D), or all that a clip hears, in which `Conditioning.places` says where a frame's are.
             face: (B, C0, H, W) or one for all, output of the face locator.
             frame_embedding: (B * F, E), added to the time embedding.
 

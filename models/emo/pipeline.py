@@ -226,17 +226,22 @@ class EMOPipeline(DiffusionPipeline):
     def _listen(
         self, samples: NDArray[np.float32], frames: int, idle: NDArray[np.float32] | None, seed: int
     ) -> "_Listen":
-        """What the backbone hears at given frames: tokens (n, L, D), and embeddings (n, E) or None."""
+        """What the backbone hears at given frames."""
         config, device = self.config, self._execution_device
         if self.audio_projector is None:
             hearing = self.audio_encoder.listen(samples, frames, config.fps)
-            return lambda index: (hearing.tokens(index), None)
+            return lambda index: _Heard(*hearing.around(index))
         if idle is None:
             idle = idle_motion(frames, config.fps, np.random.default_rng([8, seed]))
         resting = torch.from_numpy(idle).to(device)
         features = self.audio_encoder.encode(torch.from_numpy(samples.copy()).to(device), frames)
         windows = frame_windows(features)
-        return lambda index: self.audio_projector(windows[index], resting[index])
+
+        def listen(index: Tensor) -> _Heard:
+            tokens, embedding = self.audio_projector(windows[index], resting[index])
+            return _Heard(tokens, None, embedding)
+
+        return listen
 
     def _one_by_one(
         self, seen: "_Seen", listen: "_Listen", frames: int, steps: int, draw: "_Draw", told: "_Told"
@@ -251,7 +256,7 @@ class EMOPipeline(DiffusionPipeline):
             # The last clip is generated at full length too: the networks have seen no other.
             index = torch.arange(start, start + config.clip_frames, device=device).clamp(max=frames - 1)
             heard = listen(index)
-            conditioning = Conditioning(reference=seen.reference, speed=seen.speed, cache={}, kept=kept)
+            conditioning = Conditioning(seen.reference, speed=seen.speed, places=heard.places, cache={}, kept=kept)
             if past is None:
                 conditioning.motion = no_motion(seen.reference, config.motion_frames)
             else:
@@ -260,7 +265,7 @@ class EMOPipeline(DiffusionPipeline):
             x_t = noise
             self.scheduler.set_timesteps(steps, device=device)
             for step, timestep in enumerate(self.scheduler.timesteps):
-                predicted = self._predict(x_t, timestep, seen, conditioning, *heard)
+                predicted = self._predict(x_t, timestep, seen, conditioning, heard.tokens, heard.embedding)
                 x_t = self.scheduler.step(predicted, timestep, x_t).prev_sample
                 told(step, predicted, x_t)
             clip = x_t[0].transpose(0, 1)
@@ -280,6 +285,8 @@ class EMOPipeline(DiffusionPipeline):
         for start in range(0, frames, config.stretch_frames):
             fresh = min(config.stretch_frames, frames - start)
             before = given.shape[2]
+            heard = listen(torch.arange(start - before, start + fresh, device=device))
+            conditioning = Conditioning(seen.reference, speed=seen.speed, cache={}, kept=kept)
             noise = draw(before + fresh)
             x_t = noise
             self.scheduler.set_timesteps(steps, device=device)
@@ -289,10 +296,13 @@ class EMOPipeline(DiffusionPipeline):
                     x_t = torch.cat([noised, x_t[:, :, before:]], 2)
                 predicted, count = torch.zeros_like(x_t), x_t.new_zeros(before + fresh)
                 shift = step * config.window_shift
-                for window in overlapping_windows(before + fresh, config.clip_frames, config.window_overlap, shift):
-                    heard = listen(torch.tensor(window, device=device) + (start - before))
-                    conditioning = Conditioning(reference=seen.reference, speed=seen.speed, cache={}, kept=kept)
-                    predicted[:, :, window] += self._predict(x_t[:, :, window], timestep, seen, conditioning, *heard)
+                for numbers in overlapping_windows(before + fresh, config.clip_frames, config.window_overlap, shift):
+                    window = torch.tensor(numbers, device=device)
+                    conditioning.places = window if heard.places is None else heard.places[window]
+                    embedding = None if heard.embedding is None else heard.embedding[window]
+                    predicted[:, :, window] += self._predict(
+                        x_t[:, :, window], timestep, seen, conditioning, heard.tokens, embedding
+                    )
                     count[window] += 1
                 predicted = predicted / count.view(-1, 1, 1)
                 x_t = self.scheduler.step(predicted, timestep, x_t).prev_sample
@@ -328,7 +338,8 @@ class EMOPipeline(DiffusionPipeline):
         if self.config.guidance != 1:
             # Without conditions: no reference to attend to, no face, and silence, of which one token says as much as all.
             self.backbone.attend_to(Conditioning())
-            alone = self.backbone(shown, t, torch.zeros_like(tokens[:, :1]), None, embedding)
+            silence = tokens.new_zeros(x_t.shape[2], 1, tokens.shape[-1])
+            alone = self.backbone(shown, t, silence, None, embedding)
             predicted = alone + self.config.guidance * (predicted - alone)
         return predicted if skip is None or out is None else skip + out * predicted
 
@@ -341,9 +352,23 @@ class EMOPipeline(DiffusionPipeline):
         return picture
 
 
-_Listen = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 _Draw = Callable[[int], Tensor]
 _Told = Callable[[int, Tensor, Tensor], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What is heard at n frames."""
+
+    tokens: Tensor
+    """(n, L, D), or tokens that frames share, (R, L, D)."""
+    places: Tensor | None = None
+    """Which of them each frame hears: (n, k)."""
+    embedding: Tensor | None = None
+    """(n, E)."""
+
+
+_Listen = Callable[[Tensor], _Heard]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,32 @@ class WhisperAudioEncoder(ModelMixin, ConfigMixin):
         Args:
             samples: (N,) mono at 16 kHz, [-1, 1].
         """
-        from whisper.audio import SAMPLE_RATE, log_mel_spectrogram
+        from whisper.audio import SAMPLE_RATE
 
         wanted = frames * SAMPLE_RATE // fps
         padded = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
-        # Its level is relative to the loudest moment of all of the sound, so it is measured at once: 32 kB a second.
-        mel = log_mel_spectrogram(torch.from_numpy(padded), self.config.n_mels)
-        return Hearing(self, mel, fps)
+        return Hearing(self, _log_mel(torch.from_numpy(padded), self.config.n_mels), fps)
+
+
+def _log_mel(samples: Tensor, n_mels: int) -> Tensor:
+    """Whisper's log-mel spectrogram of (N,) samples: (n_mels, N // 160), 32 kB a second.
+
+    The level is relative to the loudest moment of all of the sound; what comes before is done in parts of two minutes, since a
+    spectrum takes 150 kB a second.
+    """
+    from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
+
+    window, filters = torch.hann_window(N_FFT), mel_filters("cpu", n_mels)
+    padded = F.pad(samples[None], (N_FFT // 2, N_FFT // 2), mode="reflect")[0]
+    count, at_once = len(samples) // HOP_LENGTH, 4 * 2 * CHUNK
+    parts = []
+    for start in range(0, count, at_once):
+        end = (min(start + at_once, count) - 1) * HOP_LENGTH + N_FFT
+        part = padded[start * HOP_LENGTH : end]
+        spectrum = torch.stft(part, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
+        parts.append(filters @ spectrum.abs() ** 2)
+    level = torch.cat(parts, 1).clamp(min=1e-10).log10()
+    return (torch.maximum(level, level.max() - 8.0) + 4.0) / 4.0
 
 
 class Hearing:
@@ -76,11 +95,18 @@ class Hearing:
 
     def tokens(self, frames: Tensor) -> Tensor:
         """(n,) frame numbers to (n, 10 * layers, n_audio_state): the rows around each frame, row by row."""
+        rows, places = self.around(frames)
+        return rows[places].flatten(1, 2)
+
+    def around(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) frame numbers, near each other, to rows (R, layers, n_audio_state), and which of them are around each frame
+        (n, 10): neighbours share most of theirs."""
         middle = (frames.cpu().double() * RATE / self._fps).floor().long()
         index = (middle[:, None] + torch.arange(-BEFORE, AFTER)).clamp(0, self.rows - 1)
-        chunks = {number: self._chunk(number) for number in sorted({int(row) // CHUNK for row in index.flatten()})}
-        found = torch.stack([chunks[int(row) // CHUNK][int(row) % CHUNK] for row in index.flatten()])
-        return found.view(len(frames), -1, found.shape[-1])
+        first, end = int(index.min()), int(index.max()) + 1
+        chunks = range(first // CHUNK, (end - 1) // CHUNK + 1)
+        rows = torch.cat([self._chunk(n)[max(0, first - n * CHUNK) : end - n * CHUNK] for n in chunks])
+        return rows, (index - first).to(rows.device)
 
     def _chunk(self, number: int) -> Tensor:
         """(1500, layers, n_audio_state)."""

@@ -138,6 +138,18 @@ def test_whisper_hears_what_was_recorded(converted: dict[str, Path]) -> None:
         assert _apart(heard.tokens(torch.arange(10)), chunks) < BAR
 
 
+def test_whisper_hears_long_sound_in_parts_as_it_does_at_once() -> None:
+    from whisper.audio import log_mel_spectrogram
+
+    encoder = WhisperAudioEncoder(n_audio_state=6, n_audio_layer=1)
+    for seconds in (0.1, 3.7, 125.0):  # parts have two minutes
+        sound = _noise_as_sound(seconds)
+        heard = encoder.listen(sound, round(24 * seconds), 24)
+        at_once = log_mel_spectrogram(torch.from_numpy(sound[: round(24 * seconds) * 16_000 // 24]))
+        assert heard._mel.shape == at_once.shape
+        assert _apart(heard._mel, at_once) < BAR
+
+
 def _noise_as_sound(seconds: float = 1.0) -> Any:
     return np.random.default_rng(1).normal(0, 0.1, int(16_000 * seconds)).astype(np.float32)
 

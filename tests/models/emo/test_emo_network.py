@@ -289,6 +289,14 @@ def test_any_sound_gives_one_feature_row_a_frame(samples):
 _ENCODER = MelAudioEncoder(channels=32)
 
 
+def test_long_sound_is_heard_in_parts_as_it_is_at_once(monkeypatch):
+    sound = torch.randn(20 * 16_000) * torch.linspace(0.02, 0.2, 20 * 16_000)
+    with torch.no_grad():
+        at_once = _ENCODER.encode(sound, 500)
+        monkeypatch.setattr("models.emo.audio._AT_ONCE", 7)
+        assert torch.allclose(_ENCODER.encode(sound, 500), at_once, atol=1e-5)
+
+
 def test_silence_is_silent_however_long():
     mel = log_mel(torch.zeros(16_000))
     assert mel.shape == (80, 100)
