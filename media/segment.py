@@ -16,6 +16,8 @@ class RenderSettings:
     fps: int | None = None
     """Frames a second; None: the checkpoint's own."""
     seed: int = 0
+    precision: str | None = None
+    """What weights are rounded to, `bfloat16` or `float16`; None: float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Segment:
         """Content hash (64 hex digits): equal for equal audio, portrait, face, checkpoint and settings, however named."""
         content = asdict(self)
         del content["checkpoint"]
+        if self.settings.precision is None:  # clips that were made before there was a choice keep their keys
+            del content["settings"]["precision"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(b"segment/1\n" + canonical.encode()).hexdigest()
 
@@ -58,3 +62,5 @@ class Clip:
     height: int
     seconds_of_work: float
     """CPU- or GPU-seconds spent on rendering; 0 when the clip was there already."""
+    memory: str | None = None
+    """How the renderer held its weights, for people; None where that is not known."""

@@ -158,8 +158,8 @@ def _network_errors() -> tuple[type[Exception], ...]:
 
 def _not_fetched(what: str, error: Exception, variant: str, models_dir: Path) -> PortrayalError:
     """No way to the hub needs files from elsewhere, a hub that fails another try, and a hub that refuses somebody who looks."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
     from httpx2 import ConnectError, ConnectTimeout
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # of a file whose size could not be asked for

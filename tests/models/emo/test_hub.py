@@ -77,7 +77,7 @@ class Hub:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def index(self, folder: Path) -> dict[str, Any]:
         files = [path for path in folder.rglob("*") if path.is_file()]
@@ -99,6 +99,7 @@ def served(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     one = Hub(published)
     monkeypatch.setenv("HF_ENDPOINT", one.url)
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # of the hub's library, between two tries
     yield one
     one.speaks_again.set()
     one.server.shutdown()
@@ -157,12 +158,9 @@ def test_a_hub_that_fails_is_worth_another_try_and_one_that_refuses_is_not(
     assert caught.value.exit_code == (2 if expected is DownloadError else 1)
 
 
-def test_a_connection_that_is_ended_is_worth_another_try(
-    served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_is_ended_is_worth_another_try(served: Hub, tmp_path: Path) -> None:
     published = hub.published_files("acc", tmp_path)
     served.breaks_off = published.files[0].name
-    monkeypatch.setattr("time.sleep", lambda seconds: None)  # of the hub's library, between two tries
     with pytest.raises(DownloadError, match=r"reference_unet\.pth .* was not fetched whole.*run again") as caught:
         hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
     assert caught.value.exit_code == 2
@@ -176,8 +174,8 @@ def test_a_hub_that_falls_silent_is_worth_another_try(
 ) -> None:
     published = hub.published_files("acc", tmp_path)
     served.falls_silent.set()
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.5)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.2)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
     with pytest.raises(DownloadError, match=r"reference_unet\.pth .* was not fetched whole") as caught:
         hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
     assert caught.value.exit_code == 2
