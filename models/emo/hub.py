@@ -17,6 +17,8 @@ REPOSITORY = "BadToBest/EchoMimic"
 """Apache-2.0."""
 NAMES = {"base": "echomimic", "acc": "echomimic-acc"}
 """What the checkpoint of each variant is called."""
+_PATIENCE = 20.0
+"""Seconds for which the hub may be silent when it is asked what there is."""
 _AUTOENCODER_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
 
@@ -63,7 +65,7 @@ def published_files(variant: str, models_dir: Path, token: str | None = None) ->
 
     try:
         found = HfApi(endpoint=_endpoint()).model_info(
-            REPOSITORY, files_metadata=True, token=token or False, timeout=20
+            REPOSITORY, files_metadata=True, token=token or False, timeout=_PATIENCE
         )
     except _network_errors() as error:
         raise _not_fetched(f"The list of files of {REPOSITORY}", error, variant, models_dir) from error
@@ -127,7 +129,13 @@ def _fetch(file: PublishedFile, revision: str, folder: Path, variant: str, model
                 f"{folder}: {file.name} needs {file.bytes / 1e9:.1f} GB and {room / 1e9:.1f} GB are free; free some space."
             )
         hf_hub_download(
-            REPOSITORY, file.name, revision=revision, local_dir=folder, endpoint=_endpoint(), token=token or False
+            REPOSITORY,
+            file.name,
+            revision=revision,
+            local_dir=folder,
+            endpoint=_endpoint(),
+            token=token or False,
+            etag_timeout=_PATIENCE,
         )
     except _network_errors() as error:
         raise _not_fetched(f"{file.name} of {REPOSITORY}", error, variant, models_dir) from error

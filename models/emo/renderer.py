@@ -156,7 +156,7 @@ class Renderer:
         if smaller is None:
             raise RenderError(
                 f"Checkpoint '{self.info.name}' needs more memory than is free on {self.device} ({self.plan}): "
-                "end what else uses it, let fewer renderers share it (PORTRAYAL_RENDERERS=1), or set PORTRAYAL_PRECISION=bfloat16."
+                "end what else uses it, let fewer renderers share it (PORTRAYAL_RENDERERS), or set PORTRAYAL_PRECISION=bfloat16."
             )
         _log.warning("%s: memory was not enough on %s; going on with %s", self.info.name, self.device, smaller)
         self.plan = smaller

@@ -42,6 +42,8 @@ class Hub:
                 kind = "index" if path.startswith("/api/models/") else self.command
                 if served.falls_silent.is_set():
                     served.speaks_again.wait(20)
+                    self.close_connection = True
+                    return
                 if status := served.fails_with.get(kind):
                     self.send_error(status)
                     return
@@ -174,8 +176,7 @@ def test_a_hub_that_falls_silent_is_worth_another_try(
 ) -> None:
     published = hub.published_files("acc", tmp_path)
     served.falls_silent.set()
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.2)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(hub, "_PATIENCE", 0.2)
     with pytest.raises(DownloadError, match=r"reference_unet\.pth .* was not fetched whole") as caught:
         hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
     assert caught.value.exit_code == 2

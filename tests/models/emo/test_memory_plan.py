@@ -126,3 +126,63 @@ def test_rounded_weights_give_nearly_the_same_frames(photographs: Path) -> None:
     )
     apart = np.abs(whole - rounded)
     assert 0 < apart.mean() < 2
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from media.errors import RenderError
+from media.segment import RenderSettings
+from models.emo.renderer import Renderer
+
+torch.set_num_threads(1)
+checkpoint, out = sys.argv[1:]
+portrait = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+sound = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
+
+
+def frames():
+    return np.stack(list(renderer.render(portrait, sound, (0.2, 0.2, 0.8, 0.8), RenderSettings(steps=1), 10)))
+
+
+def limited_to(extra):
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + extra, resource.RLIM_INFINITY))
+
+
+renderer = Renderer(checkpoint, "cpu")
+whole = frames()
+for extra in range(100, 0, -4):  # MB
+    limited_to(extra * 2**20)
+    try:
+        made = frames()
+    except RenderError as error:
+        print(error)
+        break
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    at_once = renderer._pipeline.pictures_at_once
+    print(extra, at_once, np.abs(made.astype(int) - whole).max(), flush=True)
+"""
+
+
+def test_where_memory_runs_out_it_goes_on_with_less_and_then_says_so(photographs: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(photographs), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "MALLOC_ARENA_MAX": "1"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    *lines, sentence = done.stdout.splitlines()
+    sizes = [int(line.split()[1]) for line in lines]
+    assert sizes[0] == 4 and sizes[-1] < 4 and sizes == sorted(sizes, reverse=True)
+    assert all(int(line.split()[2]) <= 1 for line in lines)
+    assert sentence.startswith(
+        f"Checkpoint '{photographs.name}' needs more memory than is free on cpu (float32, 1 picture"
+    )
