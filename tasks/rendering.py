@@ -97,7 +97,7 @@ def effective_settings(
     settings: RenderSettings, info: "CheckpointInfo | still.StillInfo | draft.DraftInfo"
 ) -> RenderSettings:
     """What is asked for; what the checkpoint does anyway counts as not asked, so that equal clips have equal keys."""
-    precision = settings.precision or _precision(info)
+    precision = (settings.precision if info.domain == "photo" else None) or _precision(info)
     return replace(
         settings,
         precision=None if precision == "float32" else precision,
