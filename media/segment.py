@@ -3,6 +3,10 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What weights are rounded to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +20,8 @@ class RenderSettings:
     fps: int | None = None
     """Frames a second; None: the checkpoint's own."""
     seed: int = 0
-    precision: str | None = None
-    """What weights are rounded to, `bfloat16` or `float16`; None: float32."""
+    precision: Precision | None = None
+    """`bfloat16` or `float16`; None: what suits the machine, and in a segment float32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import InputError, LostArtifactError, RenderError
 from media.memory import is_out_of_memory
-from media.segment import Clip, RenderSettings, Segment
+from media.segment import Clip, Precision, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
 from tasks import metrics, workspace
@@ -33,7 +33,6 @@ from tasks.dispatch import give_way, standing
 from tasks.speeds import record_speed, seconds_per_unit
 
 if TYPE_CHECKING:
-    from models.emo.memory import Precision
     from models.emo.renderer import CheckpointInfo, Renderer
 
 STAGE = "Render the clips"
@@ -106,7 +105,7 @@ def effective_settings(
     )
 
 
-def _precision(info: "CheckpointInfo | still.StillInfo | draft.DraftInfo") -> str:
+def _precision(info: "CheckpointInfo | still.StillInfo | draft.DraftInfo") -> Precision:
     """PORTRAYAL_PRECISION, or what is best on this machine. It is part of what is planned, not of where it is rendered."""
     if info.domain != "photo":
         return "float32"
@@ -501,7 +500,7 @@ def resident_bytes() -> int:
 
 @lru_cache(maxsize=1)
 def _renderer(
-    checkpoint: str, models_dir: Path, precision: "Precision"
+    checkpoint: str, models_dir: Path, precision: Precision
 ) -> "Renderer | still.StillRenderer | draft.DraftRenderer":
     if checkpoint == still.NAME:
         return still.StillRenderer()

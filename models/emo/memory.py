@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-Precision = Literal["float32", "bfloat16", "float16"]
+from media.segment import Precision
+
 ROUNDED = ("backbone", "reference_net", "face_locator", "codec")
 """Parts that are rounded where weights are; the others are small, and hear or schedule."""
 RESTING = ("reference_net", "codec")

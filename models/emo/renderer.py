@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from media.errors import InputError, MissingEngineError, RenderError
 from media.memory import is_out_of_memory
-from media.segment import RenderSettings
-from models.emo.memory import ROUNDED, Precision, chosen_precision, device_memory, needs_of, planned_memory
+from media.segment import Precision, RenderSettings
+from models.emo.memory import ROUNDED, chosen_precision, device_memory, needs_of, planned_memory
 
 _log = logging.getLogger(__name__)
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -217,5 +217,4 @@ class Renderer:
                     raise
             else:
                 return
-            clips.close()
             self._shrink()
