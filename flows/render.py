@@ -235,7 +235,11 @@ def _order(job: RenderJob) -> SegmentOrder:
         checkpoint=job.segment.checkpoint,
         fingerprint=job.segment.fingerprint,
         render=RenderOptions(
-            steps=settings.steps, head_speed=settings.head_speed, fps=settings.fps, seed=settings.seed
+            steps=settings.steps,
+            head_speed=settings.head_speed,
+            fps=settings.fps,
+            seed=settings.seed,
+            precision=settings.precision or "float32",  # as it was planned, whatever suits the machine that renders
         ),
         purpose=job.purpose,
         region=job.region,

@@ -36,6 +36,12 @@ class StorageError(PortrayalError):
     exit_code = 2
 
 
+class DownloadError(PortrayalError):
+    """A server that was reached failed in the middle. What was fetched is kept; running again does the rest."""
+
+    exit_code = 2
+
+
 class LostArtifactError(PortrayalError):
     """Something that was kept is not there any more, or is damaged. Running again makes it anew."""
 

@@ -14,16 +14,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def in_batches(count: int, work: Callable[[slice], Result], release: Callable[[], None]) -> Iterator[Result]:
+def in_batches(
+    count: int, work: Callable[[slice], Result], release: Callable[[int], None], at_most: int | None = None
+) -> Iterator[Result]:
     """Results of `work` on 0..count, at first on all of it at once; whenever memory is not enough, on half as much.
 
     Args:
-        release: called before it is tried again, to give back what is held.
+        release: called with how many are tried next, before they are, to give back what is held.
+        at_most: how many at first; all when None.
 
     Raises:
         RuntimeError, MemoryError: memory is not enough for one, either.
     """
-    size, start = count, 0
+    size, start = min(count, at_most or count), 0
     while start < count:
         try:
             result = work(slice(start, min(start + size, count)))
@@ -35,4 +38,4 @@ def in_batches(count: int, work: Callable[[slice], Result], release: Callable[[]
             start += size
             yield result
             continue
-        release()  # after the error is gone, whose frames hold tensors
+        release(size)  # after the error is gone, whose frames hold tensors

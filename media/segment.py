@@ -3,6 +3,10 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What weights are rounded to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,8 @@ class RenderSettings:
     fps: int | None = None
     """Frames a second; None: the checkpoint's own."""
     seed: int = 0
+    precision: Precision | None = None
+    """`bfloat16` or `float16`; None: what suits the machine, and in a segment float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Segment:
         """Content hash (64 hex digits): equal for equal audio, portrait, face, checkpoint and settings, however named."""
         content = asdict(self)
         del content["checkpoint"]
+        if self.settings.precision is None:  # clips that were made before there was a choice keep their keys
+            del content["settings"]["precision"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(b"segment/1\n" + canonical.encode()).hexdigest()
 
@@ -58,3 +66,5 @@ class Clip:
     height: int
     seconds_of_work: float
     """CPU- or GPU-seconds spent on rendering; 0 when the clip was there already."""
+    memory: str | None = None
+    """How the renderer held its weights, for people; None where that is not known."""

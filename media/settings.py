@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     devices: str | None = None
     """Devices to render on, separated by commas: GPUs as CUDA_VISIBLE_DEVICES names them, `cpu` for a share of the processors;
     each has one renderer at a time. All GPUs, or one `cpu` per processor (8 at most), when not set."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What the weights that animate photographs are rounded to; another precision gives other frames and other keys. `auto`:
+    bfloat16 or float16 where this machine has GPUs, float32 where it has none and that fits."""
     renderer_timeout: float = Field(default=300.0, gt=0)
     """Seconds that a renderer may be without a finished frame, besides ten times what its whole segment should take."""
     renderer_memory_mb: float | None = Field(default=None, gt=0)

@@ -392,5 +392,6 @@ def _segment(planned: PlannedSegment, clips: Mapping[str, Clip], problems: Mappi
         "cached": clip is not None and clip.seconds_of_work == 0,
         "clip": clip.uri if clip else None,
         "seconds_of_work": clip.seconds_of_work if clip else 0.0,
+        "memory": clip.memory if clip else None,
         "error": problems.get(planned.key),
     }

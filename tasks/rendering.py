@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import InputError, LostArtifactError, RenderError
 from media.memory import is_out_of_memory
-from media.segment import Clip, RenderSettings, Segment
+from media.segment import Clip, Precision, RenderSettings, Segment
 from media.store import ArtifactStore
 from models import draft, still
 from tasks import metrics, workspace
@@ -98,11 +98,27 @@ def effective_settings(
     settings: RenderSettings, info: "CheckpointInfo | still.StillInfo | draft.DraftInfo"
 ) -> RenderSettings:
     """What is asked for; what the checkpoint does anyway counts as not asked, so that equal clips have equal keys."""
+    precision = (settings.precision if info.domain == "photo" else None) or _precision(info)
     return replace(
         settings,
+        precision=None if precision == "float32" else precision,
         steps=None if settings.steps == info.steps else settings.steps,
         fps=None if settings.fps == info.fps else settings.fps,
     )
+
+
+def _precision(info: "CheckpointInfo | still.StillInfo | draft.DraftInfo") -> Precision:
+    """PORTRAYAL_PRECISION, or what is best on this machine. It is part of what is planned, not of where it is rendered."""
+    if info.domain != "photo":
+        return "float32"
+    wished = workspace.settings().precision
+    if wished != "auto":
+        return wished
+    from models.emo.renderer import CheckpointInfo, precision_for
+
+    assert isinstance(info, CheckpointInfo)
+    first = devices()[0]
+    return precision_for(info, CPU if first == CPU else "cuda", devices().count(first))
 
 
 def clip_key(segment_key: str) -> str:
@@ -190,7 +206,7 @@ def render_clip(
 
     store = ArtifactStore(store_url)
     segment = job.segment
-    renderer = _renderer(segment.checkpoint, models_dir)
+    renderer = _renderer(segment.checkpoint, models_dir, segment.settings.precision or "float32")
     if renderer.info.fingerprint != segment.fingerprint:
         raise InputError(
             f"{job.label}: checkpoint '{segment.checkpoint}' is not the one that this was planned with; run again."
@@ -212,6 +228,7 @@ def render_clip(
             size,
             size,
             round(work, 3),
+            str(renderer.plan) if hasattr(renderer, "plan") else None,
         )
         # The record comes first: once the clip is there, so is what is known about it.
         with store.writing(_record_key(key)) as record:
@@ -226,7 +243,8 @@ class Renderers:
         """`count` 0: render in this process, one clip at a time."""
         places = devices()
         threads = max(1, processors() // max(count, 1))
-        self._slots = [_Slot(places[index % len(places)], threads) for index in range(count)]
+        used = [places[index % len(places)] for index in range(count)]
+        self._slots = [_Slot(place, threads, used.count(place)) for place in used]
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._free.put(slot)
@@ -360,9 +378,10 @@ def render(job: RenderJob, on_frame: Callable[[int], None] | None = None) -> Cli
 class _Slot:
     """One renderer process at a time. Its process id, progress and memory are in memory that both sides see."""
 
-    def __init__(self, device: str, threads: int) -> None:
+    def __init__(self, device: str, threads: int, shared_by: int) -> None:
         self._device = device
         self._threads = threads
+        self._shared_by = shared_by
         self._context = multiprocessing.get_context("spawn")
         self._start()
 
@@ -373,7 +392,7 @@ class _Slot:
             1,
             mp_context=self._context,
             initializer=_begin,
-            initargs=(self._shared, self._device, self._threads),
+            initargs=(self._shared, self._device, self._threads, self._shared_by),
         )
 
     def render(
@@ -445,11 +464,13 @@ class _Slot:
 # What follows runs in the renderer's process.
 
 _progress: Any = None
+_shared_by = 1
+"""Renderers that share this one's device."""
 
 
-def _begin(shared: Any, device: str, threads: int) -> None:
-    global _progress
-    _progress = shared
+def _begin(shared: Any, device: str, threads: int, shared_by: int) -> None:
+    global _progress, _shared_by
+    _progress, _shared_by = shared, shared_by
     shared[0] = os.getpid()
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what happens then
@@ -481,14 +502,16 @@ def resident_bytes() -> int:
 
 
 @lru_cache(maxsize=1)
-def _renderer(checkpoint: str, models_dir: Path) -> "Renderer | still.StillRenderer | draft.DraftRenderer":
+def _renderer(
+    checkpoint: str, models_dir: Path, precision: Precision
+) -> "Renderer | still.StillRenderer | draft.DraftRenderer":
     if checkpoint == still.NAME:
         return still.StillRenderer()
     if checkpoint == draft.NAME:
         return draft.DraftRenderer()
     from models.emo.renderer import Renderer
 
-    return Renderer(checkpoint, models_dir=models_dir)
+    return Renderer(checkpoint, models_dir=models_dir, precision=precision, shared_by=_shared_by)
 
 
 def _record_key(segment_key: str) -> str:

@@ -53,10 +53,15 @@ class RenderOptions(BaseModel):
         title="Seed",
         description="Seed of the noise; the same seed gives the same clip",
     )
+    precision: Literal["float32", "bfloat16", "float16"] | None = Field(
+        default=None,
+        title="Precision",
+        description="Of the weights that animate photographs; what suits the machine that plans when not given",
+    )
 
     @property
     def settings(self) -> RenderSettings:
-        return RenderSettings(steps=self.steps, head_speed=self.head_speed, fps=self.fps, seed=self.seed)
+        return RenderSettings(self.steps, self.head_speed, self.fps, self.seed, self.precision)
 
 
 class SpeakerCount(BaseModel):

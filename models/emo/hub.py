@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from media.atomic import cannot_write
-from media.errors import InputError, MissingEngineError
+from media.errors import DownloadError, InputError, MissingEngineError, PortrayalError
 from models.emo import echomimic
 from models.emo.convert import AUTOENCODER, FILES, convert_echomimic
 
@@ -17,6 +17,8 @@ REPOSITORY = "BadToBest/EchoMimic"
 """Apache-2.0."""
 NAMES = {"base": "echomimic", "acc": "echomimic-acc"}
 """What the checkpoint of each variant is called."""
+_PATIENCE = 20.0
+"""Seconds for which the hub may be silent when it is asked what there is."""
 _AUTOENCODER_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
 
@@ -56,21 +58,17 @@ def published_files(variant: str, models_dir: Path, token: str | None = None) ->
 
     Raises:
         MissingEngineError: the hub cannot be reached; the message says what to download by hand, and where to put it.
+        DownloadError: the hub is reached, but fails.
         InputError: the hub does not have the files.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         found = HfApi(endpoint=_endpoint()).model_info(
-            REPOSITORY, files_metadata=True, token=token or False, timeout=20
+            REPOSITORY, files_metadata=True, token=token or False, timeout=_PATIENCE
         )
-    except HfHubHTTPError as error:
-        raise InputError(
-            f"{REPOSITORY} cannot be read on the hub ({error}); look whether it is still there."
-        ) from error
     except _network_errors() as error:
-        raise MissingEngineError(_by_hand(variant, models_dir)) from error
+        raise _not_fetched(f"The list of files of {REPOSITORY}", error, variant, models_dir) from error
     known: dict[str, Any] = {one.rfilename: one for one in found.siblings or []}
     if missing := [name for name in wanted_files(variant) if name not in known]:
         raise InputError(f"{REPOSITORY} on the hub has no {', '.join(missing)}; its files may have been renamed.")
@@ -98,7 +96,8 @@ def pull_echomimic(
         progress: is told the bytes that are here.
 
     Raises:
-        MissingEngineError: the hub cannot be reached any more; run again.
+        MissingEngineError: the hub cannot be reached any more.
+        DownloadError: the hub fails, or ends the connection; run again.
         InputError: a file is another one than was announced, the disk is full, or as `convert_echomimic`.
     """
     told = progress or (lambda done: None)
@@ -118,7 +117,6 @@ def pull_echomimic(
 
 def _fetch(file: PublishedFile, revision: str, folder: Path, variant: str, models_dir: Path, token: str | None) -> None:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     path = folder / file.name
     checked = path.with_name(f".{path.name}.checked")  # hashing gigabytes again at every start would take minutes
@@ -131,13 +129,19 @@ def _fetch(file: PublishedFile, revision: str, folder: Path, variant: str, model
                 f"{folder}: {file.name} needs {file.bytes / 1e9:.1f} GB and {room / 1e9:.1f} GB are free; free some space."
             )
         hf_hub_download(
-            REPOSITORY, file.name, revision=revision, local_dir=folder, endpoint=_endpoint(), token=token or False
+            REPOSITORY,
+            file.name,
+            revision=revision,
+            local_dir=folder,
+            endpoint=_endpoint(),
+            token=token or False,
+            etag_timeout=_PATIENCE,
         )
-    except HfHubHTTPError as error:
-        raise InputError(f"{file.name} cannot be fetched from {REPOSITORY} ({error}); run again.") from error
     except _network_errors() as error:
-        raise MissingEngineError(_by_hand(variant, models_dir)) from error
+        raise _not_fetched(f"{file.name} of {REPOSITORY}", error, variant, models_dir) from error
     except OSError as error:
+        if error.errno is None:  # less came than was announced
+            raise _not_fetched(f"{file.name} of {REPOSITORY}", error, variant, models_dir) from error
         raise cannot_write(path, error) from error
     if path.stat().st_size != file.bytes or (file.sha256 is not None and _sha256(path) != file.sha256):
         path.unlink()
@@ -158,6 +162,25 @@ def _network_errors() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     return HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError
+
+
+def _not_fetched(what: str, error: Exception, variant: str, models_dir: Path) -> PortrayalError:
+    """No way to the hub needs files from elsewhere, a hub that fails another try, and a hub that refuses somebody who looks."""
+    from httpx2 import ConnectError, ConnectTimeout
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # of a file whose size could not be asked for
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
+        if status < 500 and status not in (408, 429):
+            return InputError(f"{what} is refused by the hub (HTTP {status}); look there whether it has moved.")
+        return DownloadError(f"{what} cannot be fetched now: the hub answers HTTP {status}; run again later.")
+    if isinstance(error, ConnectError | ConnectTimeout | OfflineModeIsEnabled | LocalEntryNotFoundError):
+        return MissingEngineError(_by_hand(variant, models_dir))
+    return DownloadError(
+        f"{what} was not fetched whole: the hub ended the connection or fell silent; run again, and it goes on from there."
+    )
 
 
 def _by_hand(variant: str, models_dir: Path) -> str:

@@ -1,8 +1,10 @@
 """`EMOPipeline`: a portrait and a voice to frames, clip by clip, as a diffusers pipeline."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,6 +126,10 @@ class EMOPipeline(DiffusionPipeline):
             domain=domain,
         )
         backbone.follow(audio_scale, speed=speed_layers is not None)
+        self.pictures_at_once = clip_frames
+        """How many are decoded together; half as many from when memory was not enough."""
+        self.resting: tuple[str, ...] = ()
+        """Networks that are in the computer's memory while they are not used."""
 
     def __call__(
         self,
@@ -191,16 +197,50 @@ class EMOPipeline(DiffusionPipeline):
         clips = self._in_windows if config.window_overlap else self._one_by_one
         done = 0
         for clip in clips(seen, listen, frames, steps, draw, told):
-            decode = partial(seen.shown, self.codec, clip)
-            yield from in_batches(len(clip), decode, torch.cuda.empty_cache)
+            yield from self._pictures_of(clip, seen)
             done += len(clip)
             if callback_on_clip_end is not None:
                 callback_on_clip_end(done)
 
+    def _pictures_of(self, clip: Tensor, seen: "_Seen") -> Iterator[NDArray[np.uint8]]:
+        """Scaled latents (n, C, h, w) as pictures, in batches."""
+
+        def release(size: int) -> None:
+            self.pictures_at_once = size
+            torch.cuda.empty_cache()
+
+        with self._awake("codec"):
+            yield from in_batches(len(clip), partial(seen.shown, self.codec, clip), release, self.pictures_at_once)
+
+    def put_to_rest(self, names: tuple[str, ...]) -> None:
+        """Keep networks in the computer's memory except while they are used."""
+        self.resting = names
+        for name in names:
+            getattr(self, name).to("cpu")
+        torch.cuda.empty_cache()
+
+    @contextmanager
+    def _awake(self, name: str) -> Iterator[Any]:
+        """A network on the device, wherever it rests."""
+        network = getattr(self, name)
+        if name not in self.resting:
+            yield network
+            return
+        try:
+            yield network.to(self.backbone.device)
+        finally:
+            network.to("cpu")
+            torch.cuda.empty_cache()
+
+    def _read(self, latents: Tensor) -> dict[str, Tensor]:
+        with self._awake("reference_net") as reference_net:
+            return reference_net.read(latents.to(reference_net.dtype))
+
     def _see(self, portrait: NDArray[np.uint8], face: tuple[float, float, float, float], head_speed: float) -> "_Seen":
-        config, device = self.config, self._execution_device
+        config, device = self.config, self.backbone.device
         picture = self._picture(portrait).to(device)
-        appearance = self.codec.appearance(picture)
+        with self._awake("codec") as codec:
+            appearance, unscaled = codec.appearance(picture), codec.still(picture)
         kept, matte = None, None
         if config.domain == "illustrated":
             backdrop = plain_backdrop(_pictures(picture)[0], face)
@@ -212,22 +252,23 @@ class EMOPipeline(DiffusionPipeline):
             mask = face_mask(face, config.image_size)
         side = appearance.shape[-1]
         scale = torch.tensor(config.latent_scale, device=device).view(-1, 1, 1)
-        still = self.codec.still(picture) / scale
+        still = unscaled / scale
         spread = None
         if config.latent_spread is not None:
             spread = Spread(**config.latent_spread).map(torch.tensor([face], device=device), side)
         speed: dict[str, Tensor] = {}
         if self.speed_layers is not None:
             speed = self.speed_layers(torch.full((1, config.clip_frames), head_speed, device=device))
-        reference = self.reference_net.read(torch.cat([still, appearance], 1))
-        located = self.face_locator(mask.to(device))
+            speed = {name: value.to(self.backbone.dtype) for name, value in speed.items()}
+        reference = self._read(torch.cat([still, appearance], 1))
+        located = self.face_locator(mask.to(device, self.face_locator.dtype))
         return _Seen(picture, appearance, still.shape[1:], scale, reference, located, spread, speed, kept, matte)
 
     def _listen(
         self, samples: NDArray[np.float32], frames: int, idle: NDArray[np.float32] | None, seed: int
     ) -> "_Listen":
         """What the backbone hears at given frames."""
-        config, device = self.config, self._execution_device
+        config, device = self.config, self.backbone.device
         if self.audio_projector is None:
             hearing = self.audio_encoder.listen(samples, frames, config.fps)
             return lambda index: _Heard(*hearing.around(index))
@@ -261,7 +302,7 @@ class EMOPipeline(DiffusionPipeline):
                 conditioning.motion = no_motion(seen.reference, config.motion_frames)
             else:
                 shown = seen.appearance.expand(config.motion_frames, -1, -1, -1)
-                conditioning.motion = read_motion(self.reference_net.read(torch.cat([past, shown], 1)), 1)
+                conditioning.motion = read_motion(self._read(torch.cat([past, shown], 1)), 1)
             x_t = noise
             self.scheduler.set_timesteps(steps, device=device)
             for step, timestep in enumerate(self.scheduler.timesteps):
@@ -333,6 +374,9 @@ class EMOPipeline(DiffusionPipeline):
         if seen.spread is not None:
             scaled, skip, out = precondition(x_t, *signal_and_noise(self.scheduler, t), seen.spread)
         shown = torch.cat([scaled, seen.appearance[:, :, None].expand(-1, -1, x_t.shape[2], -1, -1)], 1)
+        # The networks may be rounded; latents, which many small steps add up to, are not.
+        shown, tokens = shown.to(self.backbone.dtype), tokens.to(self.backbone.dtype)
+        embedding = None if embedding is None else embedding.to(self.backbone.dtype)
         self.backbone.attend_to(conditioning)
         predicted = self.backbone(shown, t, tokens, seen.located, embedding)
         if self.config.guidance != 1:
@@ -341,6 +385,7 @@ class EMOPipeline(DiffusionPipeline):
             silence = tokens.new_zeros(x_t.shape[2], 1, tokens.shape[-1])
             alone = self.backbone(shown, t, silence, None, embedding)
             predicted = alone + self.config.guidance * (predicted - alone)
+        predicted = predicted.to(x_t)
         return predicted if skip is None or out is None else skip + out * predicted
 
     def _picture(self, portrait: NDArray[np.uint8]) -> Tensor:

@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from media.errors import InputError, MissingEngineError
-from media.segment import RenderSettings
+from media.errors import InputError, MissingEngineError, RenderError
+from media.memory import is_out_of_memory
+from media.segment import Precision, RenderSettings
+from models.emo.memory import ROUNDED, chosen_precision, device_memory, needs_of, planned_memory
 
+_log = logging.getLogger(__name__)
 SHIPPED = Path(__file__).parent / "checkpoints"
 
 
@@ -88,10 +92,35 @@ def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
     return digest.hexdigest()
 
 
-class Renderer:
-    """A checkpoint in memory, ready to render segments one after another."""
+def precision_for(info: CheckpointInfo, kind: str, shared_by: int = 1) -> Precision:
+    """What is best for a checkpoint on this machine. Illustrated ones are small, and are never rounded.
 
-    def __init__(self, checkpoint: str, device: str | None = None, models_dir: Path | None = None):
+    Args:
+        kind: of device, `cpu` or `cuda`.
+        shared_by: how many renderers share the device.
+    """
+    if info.domain != "photo":
+        return "float32"
+    return chosen_precision(needs_of(info.folder), device_memory(kind, shared_by))
+
+
+class Renderer:
+    """A checkpoint in memory, ready to render segments one after another.
+
+    Args:
+        device: of torch; a GPU where there is one when None.
+        precision: what the networks' weights are rounded to.
+        shared_by: how many renderers share the device's memory.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        device: str | None = None,
+        models_dir: Path | None = None,
+        precision: Precision = "float32",
+        shared_by: int = 1,
+    ):
         import torch
         from diffusers.utils import logging
 
@@ -102,7 +131,36 @@ class Renderer:
 
         self.info = checkpoint_info(checkpoint, models_dir)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=torch.float32).to(self.device)
+        needs = needs_of(self.info.folder)
+        self.plan = planned_memory(needs, precision, device_memory(self.device, shared_by))
+        dtypes = {"default": torch.float32} | {part: getattr(torch, precision) for part in ROUNDED}
+        self._pipeline = EMOPipeline.from_pretrained(self.info.folder, dtype=dtypes)
+        for name, network in self._pipeline.components.items():
+            if name not in self.plan.resting and isinstance(network, torch.nn.Module):
+                network.to(self.device)
+        self._follow_plan()
+        _log.info("%s on %s: %s", self.info.name, self.device, self.plan)
+
+    def _follow_plan(self) -> None:
+        self._pipeline.pictures_at_once = self.plan.pictures_at_once
+        self._pipeline.put_to_rest(self.plan.resting)
+
+    def _shrink(self) -> None:
+        """Go on with less memory.
+
+        Raises:
+            RenderError: there is no way to.
+        """
+        plan = replace(self.plan, pictures_at_once=min(self.plan.pictures_at_once, self._pipeline.pictures_at_once))
+        smaller = plan.smaller(self.device.partition(":")[0])
+        if smaller is None:
+            raise RenderError(
+                f"Checkpoint '{self.info.name}' needs more memory than is free on {self.device} ({self.plan}): "
+                "end what else uses it, let fewer renderers share it (PORTRAYAL_RENDERERS), or set PORTRAYAL_PRECISION=bfloat16."
+            )
+        _log.warning("%s: memory was not enough on %s; going on with %s", self.info.name, self.device, smaller)
+        self.plan = smaller
+        self._follow_plan()
 
     def render(
         self,
@@ -114,7 +172,7 @@ class Renderer:
         progress: Callable[[int], None] | None = None,
         idle: NDArray[np.float32] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
-        """Exactly `frames` pictures (size, size, 3), as they are done.
+        """Exactly `frames` pictures (size, size, 3), as they are done. Where memory is not enough, it goes on with less.
 
         Args:
             portrait: (H, W, 3), square.
@@ -125,21 +183,38 @@ class Renderer:
 
         Raises:
             InputError: settings that this checkpoint cannot follow.
+            RenderError: memory is not enough, with the least that it can be rendered in.
         """
         if settings.fps not in (None, self.info.fps):
             raise InputError(
                 f"--fps {settings.fps}: checkpoint '{self.info.name}' renders {self.info.fps} frames a second."
             )
-        clips = self._pipeline.stream(
-            portrait,
-            samples,
-            face,
-            frames,
-            num_inference_steps=settings.steps,
-            head_speed=settings.head_speed,
-            seed=settings.seed,
-            idle=idle,
-            callback_on_clip_end=progress,
-        )
-        for clip in clips:
-            yield from clip
+        given = 0
+
+        def tell(done: int) -> None:
+            if progress is not None and done >= given:
+                progress(done)
+
+        while given < frames:
+            clips = self._pipeline.stream(
+                portrait,
+                samples,
+                face,
+                frames,
+                num_inference_steps=settings.steps,
+                head_speed=settings.head_speed,
+                seed=settings.seed,
+                idle=idle,
+                callback_on_clip_end=tell,
+            )
+            try:
+                for index, picture in enumerate(picture for clip in clips for picture in clip):
+                    if index >= given:  # the others were given before memory was not enough
+                        given += 1
+                        yield picture
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                return
+            self._shrink()

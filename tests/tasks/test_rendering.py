@@ -188,6 +188,23 @@ def test_settings_that_the_checkpoint_follows_anyway_do_not_change_a_key() -> No
     assert rendering.effective_settings(other, info) == other
 
 
+def test_the_precision_of_photographs_is_planned_and_that_of_others_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.render import _order
+
+    drawn = rendering.engine_info("starter")
+    photo = replace(drawn, domain="photo")
+    monkeypatch.setenv("PORTRAYAL_DEVICES", "cpu")
+    assert rendering.effective_settings(RenderSettings(), photo).precision is None  # float32, which fits
+    monkeypatch.setenv("PORTRAYAL_PRECISION", "bfloat16")
+    assert rendering.effective_settings(RenderSettings(), drawn).precision is None
+    rounded = rendering.effective_settings(RenderSettings(), photo)
+    assert rounded.precision == "bfloat16"
+    for planned in (rounded, RenderSettings()):  # a machine that renders does as was planned elsewhere
+        segment = Segment("p", "a", (0.2, 0.2, 0.8, 0.8), photo.name, photo.fingerprint, planned)
+        asked = _order(RenderJob(segment, 2, 25, "turn 1", "ann")).render.settings
+        assert rendering.effective_settings(asked, photo) == planned
+
+
 def test_engines_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert rendering.engine_info("still") == still.StillInfo()
     with pytest.raises(MissingEngineError, match="models list"):

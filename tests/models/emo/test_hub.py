@@ -11,18 +11,23 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from media.errors import InputError, MissingEngineError
+from media.errors import DownloadError, InputError, MissingEngineError
 from models.emo import hub
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
-    """Serves a folder as the one repository; counts what is asked for, and can lie about a file's checksum."""
+    """Serves a folder as the one repository; counts what is asked for, can lie about a file's checksum, and can fail."""
 
     def __init__(self, folder: Path) -> None:
         self.asked: list[str] = []
         self.lies_about: str | None = None
+        self.fails_with: dict[str, int] = {}
+        """Status by what is asked for: `index`, `HEAD` or `GET`."""
+        self.breaks_off: str | None = None
+        self.falls_silent = threading.Event()
+        self.speaks_again = threading.Event()
         served = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,7 +39,15 @@ class Hub:
 
             def _answer(self, with_body: bool) -> None:
                 path = unquote(urlparse(self.path).path)
-                if path.startswith("/api/models/"):
+                kind = "index" if path.startswith("/api/models/") else self.command
+                if served.falls_silent.is_set():
+                    served.speaks_again.wait(20)
+                    self.close_connection = True
+                    return
+                if status := served.fails_with.get(kind):
+                    self.send_error(status)
+                    return
+                if kind == "index":
                     self._send(json.dumps(served.index(folder)).encode(), {"Content-Type": "application/json"}, True)
                     return
                 name = path.split(f"/resolve/{SHA}/")[-1]
@@ -42,6 +55,12 @@ class Hub:
                     served.asked.append(name)
                 data = (folder / name).read_bytes()
                 etag = hashlib.sha256(data).hexdigest()
+                if with_body and name == served.breaks_off:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.close_connection = True
+                    return
                 self._send(
                     data, {"ETag": f'"{etag}"', "X-Repo-Commit": SHA, "X-Linked-Size": str(len(data))}, with_body
                 )
@@ -60,7 +79,7 @@ class Hub:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def index(self, folder: Path) -> dict[str, Any]:
         files = [path for path in folder.rglob("*") if path.is_file()]
@@ -82,7 +101,9 @@ def served(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     one = Hub(published)
     monkeypatch.setenv("HF_ENDPOINT", one.url)
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # of the hub's library, between two tries
     yield one
+    one.speaks_again.set()
     one.server.shutdown()
 
 
@@ -115,3 +136,47 @@ def test_without_the_hub_it_is_said_what_to_download_and_where_to_put_it(
         MissingEngineError, match=r"reference_unet\.pth.*models convert echomimic FOLDER .*echomimic-acc"
     ):
         hub.published_files("acc", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "status, kind, expected",
+    [
+        (503, "index", DownloadError),
+        (500, "HEAD", DownloadError),
+        (502, "GET", DownloadError),
+        (429, "index", DownloadError),
+        (403, "HEAD", InputError),
+        (404, "index", InputError),
+    ],
+)
+def test_a_hub_that_fails_is_worth_another_try_and_one_that_refuses_is_not(
+    served: Hub, tmp_path: Path, status: int, kind: str, expected: type[Exception]
+) -> None:
+    published = hub.published_files("acc", tmp_path)
+    served.fails_with = {kind: status}
+    with pytest.raises(expected, match=f"HTTP {status}") as caught:
+        hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
+        hub.published_files("acc", tmp_path)
+    assert caught.value.exit_code == (2 if expected is DownloadError else 1)
+
+
+def test_a_connection_that_is_ended_is_worth_another_try(served: Hub, tmp_path: Path) -> None:
+    published = hub.published_files("acc", tmp_path)
+    served.breaks_off = published.files[0].name
+    with pytest.raises(DownloadError, match=r"reference_unet\.pth .* was not fetched whole.*run again") as caught:
+        hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
+    assert caught.value.exit_code == 2
+    served.breaks_off = None
+    hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
+    assert (tmp_path / "files/reference_unet.pth").stat().st_size == published.files[0].bytes
+
+
+def test_a_hub_that_falls_silent_is_worth_another_try(
+    served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = hub.published_files("acc", tmp_path)
+    served.falls_silent.set()
+    monkeypatch.setattr(hub, "_PATIENCE", 0.2)
+    with pytest.raises(DownloadError, match=r"reference_unet\.pth .* was not fetched whole") as caught:
+        hub._fetch(published.files[0], SHA, tmp_path / "files", "acc", tmp_path, None)
+    assert caught.value.exit_code == 2
