@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from media.caption_profiles import without_marks
 from media.dialogue import Dialogue, Script, Speaker, Turn, display_name, is_speakable, name_fault, speaker_key, tidy
 from media.errors import InputError
-from media.scripts import SCRIPT_SUFFIXES, guess_language, parse_script, read_script, write_script
+from media.scripts import SCRIPT_SUFFIXES, guess_language, parse_script, read_script, reads_like, write_script
 from media.subtitles import balanced
 from media.textfile import decode
 
@@ -87,6 +87,20 @@ def test_the_language_is_the_declared_one_else_the_one_asked_for_else_the_likely
 
 def test_a_guess_is_never_the_language_of_a_translation():
     assert guess_language(["Good morning to you all, my friends"], without=["en"]) != "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "like"),
+    [
+        ("Das ist leider noch nicht fertig, aber morgen früh ganz bestimmt.", "fr", "de"),
+        ("Das ist leider noch nicht fertig, aber morgen früh ganz bestimmt.", "de-AT", None),
+        ("Nein, noch nicht.", "fr", None),
+        # A language that cannot be told is not taken for the nearest one that can: Afrikaans for Dutch.
+        ("Dit is ongelukkig nog nie klaar nie, maar môre vroeg beslis, dankie.", "af", None),
+    ],
+)
+def test_a_text_reads_like_another_language_only_where_that_is_sure(text: str, language: str, like: str | None) -> None:
+    assert reads_like([text], language) == like
 
 
 def test_yaml_holds_the_same_and_nothing_in_it_is_guessed():
