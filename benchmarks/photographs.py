@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -288,8 +288,10 @@ def counted(call: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def operations(size: str, variant: str, frames: int, steps: int) -> dict[str, float]:
-    """Operations a frame, without the audio encoder: with all savings (`with all`), and without each."""
+def operations(
+    size: str, variant: str, frames: int, steps: int, without: Iterable[Saving] | None = None
+) -> dict[str, float]:
+    """Operations a frame, without the audio encoder: with all savings (`with all`), and without each, or each of `without`."""
     with torch.device("meta"):
         pipeline = untrained.photographs(size, variant)
         shape = untrained.SIZES[size]
@@ -314,7 +316,7 @@ def operations(size: str, variant: str, frames: int, steps: int) -> dict[str, fl
         return once + first + later * (calls - 1) + decode
 
     figures = {"with all": whole() / frames}
-    for saving in savings_of(variant):
+    for saving in savings_of(variant) if without is None else without:
         with saving.without(pipeline):
             figures[saving.name] = whole() / frames
     return figures
@@ -354,7 +356,7 @@ def cost(
     finally:
         pipeline.backbone._compiled_call_impl = None
     each = statistics.median(seconds) / work.frames
-    flops = operations(size, variant, work.frames, work.steps)["with all"]
+    flops = operations(size, variant, work.frames, work.steps, ())["with all"]
     return {
         "variant": variant,
         "compiled": compiled,

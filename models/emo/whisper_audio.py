@@ -59,8 +59,10 @@ class WhisperAudioEncoder(ModelMixin, ConfigMixin):
         from whisper.audio import SAMPLE_RATE
 
         wanted = frames * SAMPLE_RATE // fps
-        padded = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
-        return Hearing(self, _log_mel(torch.from_numpy(padded), self.config.n_mels), fps)
+        heard = torch.from_numpy(samples[:wanted].copy())
+        if (missing := wanted - len(heard)) > 0:
+            heard = F.pad(heard, (0, missing))
+        return Hearing(self, _log_mel(heard, self.config.n_mels), fps)
 
 
 def _log_mel(samples: Tensor, n_mels: int) -> Tensor:
@@ -80,8 +82,8 @@ def _log_mel(samples: Tensor, n_mels: int) -> Tensor:
         part = padded[start * HOP_LENGTH : end]
         spectrum = torch.stft(part, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
         parts.append(filters @ spectrum.abs() ** 2)
-    level = torch.cat(parts, 1).clamp(min=1e-10).log10()
-    return (torch.maximum(level, level.max() - 8.0) + 4.0) / 4.0
+    level = torch.cat(parts, 1).clamp_(min=1e-10).log10_()
+    return level.clamp_(min=level.max() - 8.0).add_(4.0).div_(4.0)
 
 
 class Hearing:

@@ -142,7 +142,7 @@ def test_whisper_hears_long_sound_in_parts_as_it_does_at_once() -> None:
     from whisper.audio import log_mel_spectrogram
 
     encoder = WhisperAudioEncoder(n_audio_state=6, n_audio_layer=1)
-    for seconds in (0.1, 3.7, 125.0):  # parts have two minutes
+    for seconds in (0.125, 3.75, 125.0):  # whole frames; parts have two minutes
         sound = _noise_as_sound(seconds)
         heard = encoder.listen(sound, round(24 * seconds), 24)
         at_once = log_mel_spectrogram(torch.from_numpy(sound[: round(24 * seconds) * 16_000 // 24]))
