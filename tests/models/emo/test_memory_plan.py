@@ -156,7 +156,7 @@ def limited_to(extra):
 
 renderer = Renderer(checkpoint, "cpu")
 whole = frames()
-for extra in range(100, 0, -4):  # MB
+for extra in range(96, 0, -8):  # MB
     limited_to(extra * 2**20)
     try:
         made = frames()
