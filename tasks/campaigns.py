@@ -433,9 +433,12 @@ def _filled(source: Source, row: CampaignRow) -> Script | None:
 
 def _digest(request: ProductionRequest, source: Source, script: str | None, out: str) -> str:
     """Of everything that is asked for; the cast that was chosen automatically is no part of it, nor is the priority."""
-    # Rows that were queued before there were weights stay what they were.
-    left_out = {"name", "priority"} | (set() if request.weights else {"weights"})
-    asked = request.model_dump(mode="json", exclude=left_out)
+    asked = request.model_dump(mode="json", exclude={"name", "priority"})
+    # Rows that were queued before there were weights and precisions stay what they were.
+    if not request.weights:
+        del asked["weights"]
+    if request.render.precision is None:
+        del asked["render"]["precision"]
     content = {"request": asked, "source": source.sha256, "script": script, "out": results.place(out)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
