@@ -297,7 +297,7 @@ def operations(
         shape = untrained.SIZES[size]
         side, window = shape.image // 8, shape.clip_frames
         portrait = np.zeros((shape.image, shape.image, 3), np.uint8)
-        rows = torch.empty(frames * 25 // 12 + 10, 5, 384)
+        rows = torch.empty(frames * 25 // 12, 5, 384)
         places = torch.empty(window, 10, dtype=torch.long)
         x_t = torch.empty(1, 4, window, side, side)
         timestep = torch.empty((), dtype=torch.long)
