@@ -169,7 +169,8 @@ def reached(watch: Watch, timeline: Timeline, moment: float, began: float, over:
     while len(watch.appeared) < count and not over():
         time.sleep(0.02)
     since = watch.appeared[count - 1] if 0 < count <= len(watch.appeared) else began
-    while time.monotonic() < since + rest and not over():
+    # A machine that is quicker now may not pass the moment: it was before the next artifact.
+    while time.monotonic() < since + rest and len(watch.appeared) <= count and not over():
         time.sleep(0.02)
 
 

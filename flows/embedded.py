@@ -82,25 +82,24 @@ class EmbeddedServer:
 
     def _keep(self, listener: socket.socket) -> None:
         """Say when the server answers or cannot, and start it again when it dies."""
-        for _ in range(STARTS):
+        for left in reversed(range(STARTS)):
             assert self._process is not None
             failure = _until_it_answers(self._process, self.url)
             if failure is None:
                 self._settled.set()
                 self._process.wait()
             elif self._process.returncode != -signal.SIGKILL:  # it cannot start, and would not the next time
-                self._failure = failure
                 break
+            failure = f"it ended {STARTS} times"
             with self._changing:
                 if self._stopped:
                     return
                 try:
-                    self._process = _run_server(listener, self._log)
+                    self._process = _run_server(listener, self._log) if left else self._process
                 except OSError as error:
-                    self._failure = str(error)
+                    failure = str(error)
                     break
-        else:
-            self._failure = f"it ended {STARTS} times"
+        self._failure = failure
         listener.close()  # nobody shall wait for it any more
         self._settled.set()
 
