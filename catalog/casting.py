@@ -168,7 +168,7 @@ def _too_few(
     )
 
 
-def _castings(production_id: str) -> Select[Casting]:
+def _castings(production_id: str) -> Select[tuple[Casting]]:
     return select(Casting).where(Casting.production_id == production_id).options(joinedload(Casting.portrait))
 
 

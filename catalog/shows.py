@@ -291,7 +291,7 @@ def _links(session: Session, production_id: str) -> Sequence[ShowSpeaker]:
     ).all()
 
 
-def _ids_of(production_id: str) -> Select[int]:
+def _ids_of(production_id: str) -> Select[tuple[int]]:
     return select(ShowSpeaker.member_id).where(ShowSpeaker.production_id == production_id)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     MetaData,
@@ -96,7 +97,13 @@ class Base(DeclarativeBase):
         }
     )
     # Text without a limit: SQLite would not keep one, and PostgreSQL would refuse a long title.
-    type_annotation_map: ClassVar = {str: Text(), datetime: UtcDateTime(), dict[str, Any]: Json, list[str]: Json}
+    type_annotation_map: ClassVar = {
+        str: Text(),
+        float: Double(),
+        datetime: UtcDateTime(),
+        dict[str, Any]: Json,
+        list[str]: Json,
+    }
 
 
 class Portrait(Base):

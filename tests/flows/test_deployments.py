@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -108,6 +109,25 @@ def test_what_is_scheduled_is_scheduled_in_a_time_zone(deployed: dict[str, Any])
         "report": [("daily", "0 6 * * *", "Europe/Berlin", True, {})],
     }
     assert deployed["localize"].parameters == {"limit": 100}
+
+
+def test_what_is_scheduled_gets_runs(deployed: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
+    nightly = deployed["localize"]
+    chosen = DeploymentFilter(id=DeploymentFilterId(any_=[nightly.id]))
+    with get_client(sync_client=True) as client:
+        client.request("POST", f"/deployments/{nightly.id}/schedule", json={}).raise_for_status()
+        runs = client.read_flow_runs(deployment_filter=chosen)
+        for deployment in deployed.values():  # what follows is about other runs
+            for schedule in deployment.schedules:
+                client.update_deployment_schedule(deployment.id, schedule.id, active=False)
+        left = client.read_flow_runs(deployment_filter=chosen)
+    assert runs and all(one.state_name == "Scheduled" and one.auto_scheduled for one in runs)
+    nights = {one.expected_start_time.astimezone(ZoneInfo("Europe/Berlin")) for one in runs}
+    assert {(night.hour, night.minute) for night in nights} == {(2, 30)} and len(nights) == len(runs)
+    assert left == []
 
 
 def test_jobs_send_their_log_and_their_heartbeat_and_what_has_time_is_batch(deployed: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class Hub:
                 path = unquote(urlparse(self.path).path)
                 kind = "index" if path.startswith("/api/models/") else self.command
                 if served.falls_silent.is_set():
-                    served.speaks_again.wait(20)
+                    served.speaks_again.wait(1)
                     self.close_connection = True
                     return
                 if status := served.fails_with.get(kind):
