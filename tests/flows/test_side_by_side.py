@@ -8,13 +8,20 @@ import time
 import psutil
 import pytest
 
-SCRIPT = "import time\nfrom flows.side_by_side import side_by_side\nside_by_side(time.sleep, [(90,), (90,)], [1, 1], 2, print)\n"
+SCRIPT = """
+import signal, time
+from flows.side_by_side import side_by_side
+if __name__ == "__main__":
+    # Whoever runs tests in the background may have switched off what Ctrl-C does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    side_by_side(time.sleep, [(90,), (90,)], [1, 1], 2, print)
+"""
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_goes_on_after_the_end(how: signal.Signals, tmp_path) -> None:
     script = tmp_path / "long.py"
-    script.write_text(f"if __name__ == '__main__':\n    {SCRIPT.strip().replace(chr(10), chr(10) + '    ')}\n")
+    script.write_text(SCRIPT)
     command = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.DEVNULL)
     process = psutil.Process(command.pid)
     deadline = time.monotonic() + 60
