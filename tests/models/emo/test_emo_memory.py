@@ -47,9 +47,9 @@ def _held(pipeline: EMOPipeline, frames: int, path: Path) -> tuple[int, int]:
 def test_what_is_held_does_not_grow_with_the_segment(way: str, tmp_path: Path) -> None:
     pipeline = untrained.starter() if way == "motion" else untrained.photographs("least", "acc")
     pipeline.register_to_config(stretch_frames=8)
-    short, long = 16, 48  # whole loops
+    short, long = 24, 72  # whole clips and loops
     frame = 3 * pipeline.config.image_size**2
-    _held(pipeline, 8, tmp_path / "warm.mp4")
+    _held(pipeline, 12, tmp_path / "warm.mp4")
     few, many = _held(pipeline, short, tmp_path / "few.mp4"), _held(pipeline, long, tmp_path / "many.mp4")
     # Holding the pictures would take a whole frame each; the sound, which is held, takes a fifth of one.
     assert many[1] - few[1] < frame * (long - short) / 2
