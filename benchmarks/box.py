@@ -183,7 +183,8 @@ class Run:
         script = box.folder / f"{name}.txt"
         script.write_text(SCRIPT)
         request = {"source": str(script), "out": str(out), "languages": list(LANGUAGES), "name": "recovery"}
-        self._parameters = {"request": request | {"engines": {"render": "still"}, "cast": box.cast}}
+        cast = [{"speaker": speaker, "portrait": portrait} for speaker, portrait in box.cast.items()]
+        self._parameters = {"request": request | {"engines": {"render": "still"}, "cast": cast}}
         self.since = datetime.now(UTC)
         self.runs = 0
         self.states: list[str] = []
