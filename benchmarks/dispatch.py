@@ -67,7 +67,7 @@ def _drain_with_prefect(jobs: list[RenderJob], pool: Any) -> list[tuple[float, i
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
 
-    from flows.render import THREADS
+    from flows.render import REMEMBERED_RUNS, THREADS, forgotten_runs
 
     @task(cache_policy=NO_CACHE)
     def one(number: int) -> int:
@@ -77,9 +77,11 @@ def _drain_with_prefect(jobs: list[RenderJob], pool: Any) -> list[tuple[float, i
     def all_of_them() -> list[tuple[float, int]]:
         one.submit(0).result()
         marks = [_mark()]
-        for _, future in in_window(range(len(jobs)), one.submit, WINDOW):
-            future.result()
-            marks.append(_mark())
+        for start in range(0, len(jobs), REMEMBERED_RUNS):
+            with forgotten_runs(one) as submit:
+                for _, future in in_window(range(start, min(start + REMEMBERED_RUNS, len(jobs))), submit, WINDOW):
+                    future.result()
+                    marks.append(_mark())
         return marks
 
     return all_of_them()

@@ -54,7 +54,7 @@ def measure(way: str, minutes: float, folder: Path, fps: int | None = None) -> d
     info = checkpoint_info(way, folder / "models")
     segment = Segment(
         store.put_bytes(_picture(), "portraits", ".png"),
-        store.put_bytes(_sound(minutes), "audio", ".wav"),
+        store.put_file(_write_sound(folder / "sound.wav", minutes), "audio/sound.wav"),
         FACE,
         way,
         info.fingerprint,
@@ -88,14 +88,12 @@ def _picture() -> bytes:
     return made.getvalue()
 
 
-def _sound(minutes: float) -> bytes:
-    """Noise in bursts, as the level of speech goes; written without holding more than is needed."""
-    import io
+def _write_sound(path: Path, minutes: float) -> Path:
+    """Noise in bursts, as the level of speech goes; a second at a time."""
     import wave
 
     rng = np.random.default_rng(1)
-    made = io.BytesIO()
-    with wave.open(made, "wb") as out:
+    with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(_RATE)
@@ -105,7 +103,7 @@ def _sound(minutes: float) -> bytes:
             level = np.abs(np.sin(np.arange(count) / _RATE * 4 * np.pi))
             out.writeframes((rng.normal(0, 2000, count) * level).astype(np.int16).tobytes())
             left -= count
-    return made.getvalue()
+    return path
 
 
 def main() -> None:

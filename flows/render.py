@@ -6,12 +6,16 @@ shares with whoever asks: `render_on_pool` sends them from the flow `produce`.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any, cast
 
-from prefect import flow, runtime, task
+from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
+from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +34,8 @@ CHUNK_SEGMENTS = 200
 SMALLER = 8
 """What is sent again goes in chunks so many times smaller, so that a segment that kills its worker takes few others along."""
 POLL_SECONDS = 2.0
+REMEMBERED_RUNS = 500
+"""Task runs that Prefect keeps at most."""
 
 # Threads only wait for renderers, of which there are few.
 MOST_THREADS = 32
@@ -111,14 +117,35 @@ def render_here(jobs: Iterable[RenderJob]) -> Iterator[tuple[RenderJob, Clip | E
     """
     jobs = list(jobs)
     count = rendering.renderer_count(len(jobs))
-    with rendering.renderers(count):
-        for job, future in in_window(jobs, render_clip.submit, min(MOST_THREADS, 2 * max(count, 1))):
-            try:
-                clip = future.result()
-            except Exception as error:
-                yield job, error
-            else:
-                yield job, clip
+    # Runs end after the renderers: when something else goes wrong, none is waited for that is in the middle of a clip.
+    with ExitStack() as runs, rendering.renderers(count):
+        for start in range(0, len(jobs), REMEMBERED_RUNS):
+            submit = runs.enter_context(forgotten_runs(render_clip))
+            some = jobs[start : start + REMEMBERED_RUNS]
+            for job, future in in_window(some, submit, min(MOST_THREADS, 2 * max(count, 1))):
+                try:
+                    clip = future.result()
+                except Exception as error:
+                    yield job, error
+                else:
+                    yield job, clip
+            runs.close()
+
+
+@contextmanager
+def forgotten_runs(of: Task[..., Any]) -> Iterator[Callable[[Any], PrefectFuture[Any]]]:
+    """Submits runs of a task, and forgets them at the end of the block.
+
+    Prefect keeps about 5 kB of every task run until its flow run ends: state, assets, a way to cancel it. Here they are kept by
+    a task runner and a context that are let go of earlier.
+    """
+    flow_run = FlowRunContext.get()
+    assert flow_run is not None, "tasks are submitted within a flow"
+    with flow_run.task_runner.duplicate() as runner:
+        context = copy_context()  # what is entered in it is not seen by whoever works on the results
+        kept = flow_run.model_copy(update={"task_runner": runner, "run_results": {}, "task_run_assets": {}})
+        context.run(kept.__enter__)
+        yield lambda argument: context.run(of.submit, argument)
 
 
 def named(job: RenderJob, error: Exception) -> PortrayalError:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import InputError
+from media.long_sound import Sound
 from media.segment import RenderSettings
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class DraftRenderer:
     def render(
         self,
         portrait: NDArray[np.uint8],
-        samples: NDArray[np.float32],
+        samples: Sound,
         face: tuple[float, float, float, float],
         settings: RenderSettings,
         frames: int,
@@ -103,7 +104,7 @@ class DraftRenderer:
             raise InputError(f"--fps {settings.fps}: drafts have {FPS} frames a second.")
         presenter = _presenter_of(portrait.tobytes(), portrait.shape[0])
         with torch.no_grad():
-            heard = self._listen.encode(torch.from_numpy(samples.copy()), frames).numpy()[:, -len(MOUTH) - 3 :]
+            heard = self._listen.encode(samples, frames).numpy()[:, -len(MOUTH) - 3 :]
         if idle is None:
             idle = idle_motion(frames, FPS, np.random.default_rng([8, settings.seed]))
         speed = _USUAL_SPEED if settings.head_speed is None else settings.head_speed

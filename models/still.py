@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from media.long_sound import Sound
 from media.segment import RenderSettings
 
 NAME = "still"
@@ -39,7 +40,7 @@ class StillRenderer:
     def render(
         self,
         portrait: NDArray[np.uint8],
-        samples: NDArray[np.float32],
+        samples: Sound,
         face: tuple[float, float, float, float],
         settings: RenderSettings,
         frames: int,

@@ -7,11 +7,9 @@ that background and shoulders stay those of the photograph.
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from media.face_crop import PasteBack, View, cut_square, face_square, region_in
 from media.framing import shown_square
+from media.long_sound import Sound
 from media.segment import Segment
 from media.video import Picture
 
@@ -27,7 +25,7 @@ LEAST_SIDE, MOST_SIDE = 512, 960
 def framed(
     renderer: "Renderer | StillRenderer | DraftRenderer",
     portrait: Picture,
-    samples: NDArray[np.float32],
+    samples: Sound,
     segment: Segment,
     frames: int,
     on_frame: Callable[[int], None],

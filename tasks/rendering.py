@@ -200,7 +200,8 @@ def render_clip(
     import numpy as np
     from PIL import Image
 
-    from media.audio import read_audio
+    from media.audio import audio_blocks
+    from media.long_sound import LongSound
     from media.video import write_video
     from tasks.framed import framed
 
@@ -211,12 +212,13 @@ def render_clip(
         raise InputError(
             f"{job.label}: checkpoint '{segment.checkpoint}' is not the one that this was planned with; run again."
         )
-    samples = read_audio(store.fetch(segment.audio), 16_000)
     portrait = np.asarray(Image.open(io.BytesIO(store.fetch(segment.portrait).read_bytes())).convert("RGB"))
     began, work_began = time.perf_counter(), time.process_time()
     key = segment.key
-    size, pictures = framed(renderer, portrait, samples, segment, job.frames, on_frame)
-    with store.writing(clip_key(key)) as path:
+    with LongSound(workspace.scratch()) as samples, store.writing(clip_key(key)) as path:
+        for piece in audio_blocks(store.fetch(segment.audio), 16_000):
+            samples.append(piece)
+        size, pictures = framed(renderer, portrait, samples, segment, job.frames, on_frame)
         write_video(pictures, path, job.fps)
         passed = time.perf_counter() - began
         work = passed if getattr(renderer, "device", "cpu") != "cpu" else time.process_time() - work_began

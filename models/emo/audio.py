@@ -5,19 +5,23 @@ trained alone, on speech with phoneme times, to predict the seven mouth paramete
 `models.avatars.motion`; its hidden state and its predictions are what the diffusion model listens to.
 """
 
+from collections import OrderedDict
+
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from media.long_sound import Sound
 from models.idle import IDLE
 
 SAMPLE_RATE = 16_000
 MEL_RATE = 100
 """Mel frames a second (hop of 10 ms)."""
-_AT_ONCE = 120
-"""Seconds of sound that are worked on together: memory does not grow with what lies between samples and features."""
+_AT_ONCE = 30
+"""Seconds of sound that are worked on together."""
+_MEL_AT_ONCE = _AT_ONCE * MEL_RATE
 _REACH = 2
 """Seconds, more than the encoder sees to either side of a frame."""
 MOUTH = ("open", "wide", "round", "teeth", "tongue", "press", "tuck")
@@ -44,21 +48,56 @@ def log_mel(samples: Tensor, n_mels: int = 80, n_fft: int = 512) -> Tensor:
     Returns:
         (n_mels, ceil(N / 160)) with the loudest parts near 1 and everything 60 dB below them at -1.
     """
-    window = torch.hann_window(400, device=samples.device)
-    filters = mel_filters(n_mels, n_fft).to(samples.device)
-    count, at_once = samples.shape[0] // 160 + 2, _AT_ONCE * MEL_RATE
-    parts = []
-    for start in range(0, count, at_once):
-        first, end = 160 * start - n_fft // 2, 160 * (min(start + at_once, count) - 1) + n_fft // 2
-        part = samples[max(0, first) : end]
-        part = F.pad(part, (max(0, -first), end - max(0, first) - part.shape[0]))
-        spectrum = torch.stft(part, n_fft, 160, 400, window, center=False, return_complex=True)
-        parts.append(filters @ spectrum.abs().square())
-    mel = torch.cat(parts, 1)[:, : -(-samples.shape[0] // 160)]
-    decibel = 10.0 * torch.log10(mel.clamp(min=1e-10))
-    # Loudness differs between recordings, so the level is relative; silence stays silent through the absolute floor.
-    top = torch.quantile(decibel.amax(0), 0.98).clamp(min=-30.0)
-    return ((decibel - top) / 30.0 + 1.0).clamp(min=-1.0, max=1.5)
+    return LogMel(samples, samples.shape[0], n_mels, n_fft, samples.device).between(0, -(-samples.shape[0] // 160))
+
+
+class LogMel:
+    """The log-mel spectrogram of a sound of any length, of which only what is looked at is held.
+
+    Args:
+        samples: (N,) mono at 16 kHz, [-1, 1]; an array, a tensor, or on disk.
+        length: in samples; where `samples` has fewer, the rest is silence.
+    """
+
+    def __init__(
+        self,
+        samples: Sound | Tensor,
+        length: int,
+        n_mels: int = 80,
+        n_fft: int = 512,
+        device: torch.device | str = "cpu",
+    ):
+        self._samples, self._length, self._n_fft, self._device = samples, length, n_fft, device
+        self._window = torch.hann_window(400, device=device)
+        self._filters = mel_filters(n_mels, n_fft).to(device)
+        self._count = length // 160 + 2
+        self._held: OrderedDict[int, Tensor] = OrderedDict()
+        # Loudness differs between recordings, so the level is relative; silence stays silent through the absolute floor.
+        parts = range(-(-self._count // _MEL_AT_ONCE))
+        loudest = torch.cat([self._decibel(number).amax(0) for number in parts])[: -(-length // 160)]
+        self._top = torch.quantile(loudest, 0.98).clamp(min=-30.0)
+
+    def between(self, first: int, end: int) -> Tensor:
+        """(n_mels, end - first) of the moments `first` to `end`, of 10 ms."""
+        parts = range(first // _MEL_AT_ONCE, (end - 1) // _MEL_AT_ONCE + 1)
+        seen = [self._decibel(n)[:, max(0, first - n * _MEL_AT_ONCE) : end - n * _MEL_AT_ONCE] for n in parts]
+        return ((torch.cat(seen, 1) - self._top) / 30.0 + 1.0).clamp(min=-1.0, max=1.5)
+
+    def _decibel(self, number: int) -> Tensor:
+        """(n_mels, n) of a part; the one before it is often looked at too."""
+        if number not in self._held:
+            start, reach = number * _MEL_AT_ONCE, self._n_fft // 2
+            first = 160 * start - reach
+            end = 160 * (min(start + _MEL_AT_ONCE, self._count) - 1) + reach
+            heard = self._samples[max(0, first) : min(end, self._length)]
+            part = heard if isinstance(heard, Tensor) else torch.from_numpy(heard.copy()).to(self._device)
+            part = F.pad(part, (max(0, -first), end - max(0, first) - part.shape[0]))
+            spectrum = torch.stft(part, self._n_fft, 160, 400, self._window, center=False, return_complex=True)
+            mel = self._filters @ spectrum.abs().square()
+            self._held[number] = 10.0 * torch.log10(mel.clamp(min=1e-10))
+            while len(self._held) > 2:
+                self._held.popitem(last=False)
+        return self._held[number]
 
 
 class ChannelNorm(nn.Module):
@@ -125,18 +164,51 @@ class MelAudioEncoder(ModelMixin, ConfigMixin):
         motion = torch.cat([mouth, prosody], dim=-1)
         return torch.cat([frames.transpose(1, 2).tanh(), motion], dim=-1), motion
 
-    def encode(self, samples: Tensor, frames: int) -> Tensor:
+    def encode(self, samples: Sound | Tensor, frames: int) -> Tensor:
         """Features (frames, feature_size) of (N,) samples at 16 kHz; what is missing at the end is silence."""
-        fps = self.config.fps
-        missing = frames * SAMPLE_RATE // fps - samples.shape[0]
-        mel = log_mel(F.pad(samples, (0, missing)) if missing > 0 else samples, self.config.n_mels)
-        each, at_once, reach = MEL_RATE // fps, _AT_ONCE * fps, _REACH * fps
-        parts = []
-        for start in range(0, frames, at_once):
-            first, end = max(0, start - reach), min(start + at_once + reach, frames)
-            heard = self(mel[None, :, first * each : end * each])[0][0]
-            parts.append(heard[start - first :][:at_once])
-        return torch.cat(parts)
+        hearing = self.listen(samples, frames)
+        return torch.cat([hearing.part(number) for number in range(hearing.parts)])
+
+    def listen(self, samples: Sound | Tensor, frames: int) -> "MelHearing":
+        """What `encode` returns, a part at a time: memory does not grow with the length."""
+        return MelHearing(self, samples, frames)
+
+
+class MelHearing:
+    """Features of one recording; those of a minute are held at a time, however long it is."""
+
+    def __init__(self, encoder: MelAudioEncoder, samples: Sound | Tensor, frames: int):
+        config, device = encoder.config, next(encoder.parameters()).device
+        length = max(len(samples), frames * SAMPLE_RATE // config.fps)
+        self._encoder, self._frames = encoder, frames
+        self._mel = LogMel(samples, length, config.n_mels, device=device)
+        self._at_once = _AT_ONCE * config.fps
+        self._held: OrderedDict[int, Tensor] = OrderedDict()
+        self.parts = -(-frames // self._at_once)
+
+    def part(self, number: int) -> Tensor:
+        """Features (n, feature_size) of the frames of a part."""
+        fps = self._encoder.config.fps
+        each, reach, start = MEL_RATE // fps, _REACH * fps, number * self._at_once
+        first, end = max(0, start - reach), min(start + self._at_once + reach, self._frames)
+        heard = self._encoder(self._mel.between(first * each, end * each)[None])[0][0]
+        return heard[start - first :][: self._at_once]
+
+    def windows(self, frames: Tensor, reach: int = 2) -> Tensor:
+        """(n,) frame numbers, near each other, to each of them with its neighbours, as `frame_windows`."""
+        around = torch.arange(-reach, reach + 1, device=frames.device)
+        index = (frames[:, None] + around).clamp(0, self._frames - 1)
+        first, end = int(index.min()), int(index.max()) + 1
+        parts = range(first // self._at_once, (end - 1) // self._at_once + 1)
+        heard = [self._part(n)[max(0, first - n * self._at_once) : end - n * self._at_once] for n in parts]
+        return torch.cat(heard)[index - first]
+
+    def _part(self, number: int) -> Tensor:
+        if number not in self._held:
+            self._held[number] = self.part(number)
+            while len(self._held) > 2:
+                self._held.popitem(last=False)
+        return self._held[number]
 
 
 def frame_windows(features: Tensor, reach: int = 2) -> Tensor:

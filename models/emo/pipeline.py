@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from media.face_crop import region_mask
+from media.long_sound import Sound
 from media.memory import in_batches
 from models.emo.attention import Conditioning
-from models.emo.audio import AudioProjector, MelAudioEncoder, frame_windows
+from models.emo.audio import AudioProjector, MelAudioEncoder
 from models.emo.autoencoder import AutoencoderCodec
 from models.emo.backbone import EMOBackbone, no_motion, read_motion
 from models.emo.backdrop import Matte, kept_backdrop, matte_of, plain_backdrop
@@ -134,7 +135,7 @@ class EMOPipeline(DiffusionPipeline):
     def __call__(
         self,
         portrait: NDArray[np.uint8],
-        samples: NDArray[np.float32],
+        samples: Sound,
         face: tuple[float, float, float, float],
         frames: int | None = None,
         **options: object,
@@ -148,7 +149,7 @@ class EMOPipeline(DiffusionPipeline):
     def stream(
         self,
         portrait: NDArray[np.uint8],
-        samples: NDArray[np.float32],
+        samples: Sound,
         face: tuple[float, float, float, float],
         frames: int,
         *,
@@ -164,7 +165,7 @@ class EMOPipeline(DiffusionPipeline):
 
         Args:
             portrait: (H, W, 3), square.
-            samples: (N,) mono at 16 kHz, [-1, 1].
+            samples: (N,) mono at 16 kHz, [-1, 1]; one on disk is read as it is needed.
             face: left, top, right, bottom as fractions of the portrait.
             frames: how many to generate; sound that is missing is silence.
             num_inference_steps: 1 or more.
@@ -264,9 +265,7 @@ class EMOPipeline(DiffusionPipeline):
         located = self.face_locator(mask.to(device, self.face_locator.dtype))
         return _Seen(picture, appearance, still.shape[1:], scale, reference, located, spread, speed, kept, matte)
 
-    def _listen(
-        self, samples: NDArray[np.float32], frames: int, idle: NDArray[np.float32] | None, seed: int
-    ) -> "_Listen":
+    def _listen(self, samples: Sound, frames: int, idle: NDArray[np.float32] | None, seed: int) -> "_Listen":
         """What the backbone hears at given frames."""
         config, device = self.config, self.backbone.device
         if self.audio_projector is None:
@@ -275,11 +274,10 @@ class EMOPipeline(DiffusionPipeline):
         if idle is None:
             idle = idle_motion(frames, config.fps, np.random.default_rng([8, seed]))
         resting = torch.from_numpy(idle).to(device)
-        features = self.audio_encoder.encode(torch.from_numpy(samples.copy()).to(device), frames)
-        windows = frame_windows(features)
+        features = self.audio_encoder.listen(samples, frames)
 
         def listen(index: Tensor) -> _Heard:
-            tokens, embedding = self.audio_projector(windows[index], resting[index])
+            tokens, embedding = self.audio_projector(features.windows(index), resting[index])
             return _Heard(tokens, None, embedding)
 
         return listen

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import InputError, MissingEngineError, RenderError
+from media.long_sound import Sound
 from media.memory import is_out_of_memory
 from media.segment import Precision, RenderSettings
 from models.emo.memory import ROUNDED, chosen_precision, device_memory, needs_of, planned_memory
@@ -165,7 +166,7 @@ class Renderer:
     def render(
         self,
         portrait: NDArray[np.uint8],
-        samples: NDArray[np.float32],
+        samples: Sound,
         face: tuple[float, float, float, float],
         settings: RenderSettings,
         frames: int,

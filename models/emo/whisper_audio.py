@@ -3,13 +3,13 @@
 from collections import OrderedDict
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from numpy.typing import NDArray
 from torch import Tensor
+
+from media.long_sound import Sound
 
 RATE = 50
 """Rows of features a second."""
@@ -50,49 +50,30 @@ class WhisperAudioEncoder(ModelMixin, ConfigMixin):
             layers.append(x := block(x))
         return torch.stack(layers, 2)
 
-    def listen(self, samples: NDArray[np.float32], frames: int, fps: int) -> "Hearing":
+    def listen(self, samples: Sound, frames: int, fps: int) -> "Hearing":
         """What is heard at each of `frames` frames; sound that is missing at the end is silence.
 
         Args:
             samples: (N,) mono at 16 kHz, [-1, 1].
         """
-        from whisper.audio import SAMPLE_RATE
-
-        wanted = frames * SAMPLE_RATE // fps
-        heard = torch.from_numpy(samples[:wanted].copy())
-        if (missing := wanted - len(heard)) > 0:
-            heard = F.pad(heard, (0, missing))
-        return Hearing(self, _log_mel(heard, self.config.n_mels), fps)
-
-
-def _log_mel(samples: Tensor, n_mels: int) -> Tensor:
-    """Whisper's log-mel spectrogram of (N,) samples: (n_mels, N // 160), 32 kB a second.
-
-    The level is relative to the loudest moment of all of the sound; what comes before is done in parts of two minutes, since a
-    spectrum takes 150 kB a second.
-    """
-    from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
-
-    window, filters = torch.hann_window(N_FFT), mel_filters("cpu", n_mels)
-    padded = F.pad(samples[None], (N_FFT // 2, N_FFT // 2), mode="reflect")[0]
-    count, at_once = len(samples) // HOP_LENGTH, 4 * 2 * CHUNK
-    parts = []
-    for start in range(0, count, at_once):
-        end = (min(start + at_once, count) - 1) * HOP_LENGTH + N_FFT
-        part = padded[start * HOP_LENGTH : end]
-        spectrum = torch.stft(part, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
-        parts.append(filters @ spectrum.abs() ** 2)
-    level = torch.cat(parts, 1).clamp_(min=1e-10).log10_()
-    return level.clamp_(min=level.max() - 8.0).add_(4.0).div_(4.0)
+        return Hearing(self, samples, frames, fps)
 
 
 class Hearing:
     """Whisper's features of one recording; a few chunks of 30 s are held at a time, however long it is."""
 
-    def __init__(self, encoder: WhisperAudioEncoder, mel: Tensor, fps: int):
-        self._encoder, self._mel, self._fps = encoder, mel, fps
+    def __init__(self, encoder: WhisperAudioEncoder, samples: Sound, frames: int, fps: int):
+        from whisper.audio import HOP_LENGTH, N_FFT, SAMPLE_RATE, mel_filters
+
+        self._encoder, self._samples, self._fps = encoder, samples, fps
+        self._length = frames * SAMPLE_RATE // fps
+        self._moments = self._length // HOP_LENGTH
+        self._window, self._filters = torch.hann_window(N_FFT), mel_filters("cpu", encoder.config.n_mels)
+        # The level is relative to the loudest moment of all of the sound.
+        chunks = range(-(-self._moments // (2 * CHUNK)))
+        self._loudest = torch.stack([self._level(number).max() for number in chunks]).max()
         self._chunks: OrderedDict[int, Tensor] = OrderedDict()
-        self.rows = max(1, mel.shape[-1] // 2)
+        self.rows = max(1, self._moments // 2)
         """Rows of features."""
 
     def tokens(self, frames: Tensor) -> Tensor:
@@ -116,9 +97,27 @@ class Hearing:
             self._chunks.move_to_end(number)
             return self._chunks[number]
         first = next(self._encoder.parameters())
-        mel = self._mel[:, 2 * CHUNK * number : 2 * CHUNK * (number + 1)]
+        mel = self._mel(number)
         mel = F.pad(mel, (0, 2 * CHUNK - mel.shape[-1])).to(first)
         self._chunks[number] = self._encoder(mel[None])[0]
         while len(self._chunks) > _KEPT_CHUNKS:
             self._chunks.popitem(last=False)
         return self._chunks[number]
+
+    def _mel(self, number: int) -> Tensor:
+        """Whisper's log-mel spectrogram of a chunk, (n_mels, 3000), or fewer at the end."""
+        return self._level(number).clamp_(min=self._loudest - 8.0).add_(4.0).div_(4.0)
+
+    def _level(self, number: int) -> Tensor:
+        from whisper.audio import HOP_LENGTH, N_FFT
+
+        start, half = 2 * CHUNK * number, N_FFT // 2
+        end = min(start + 2 * CHUNK, self._moments)
+        first, last = start * HOP_LENGTH - half, (end - 1) * HOP_LENGTH + half
+        part = torch.from_numpy(self._samples[max(0, first) : min(last, self._length)].copy())
+        part = F.pad(part, (0, min(last, self._length) - max(0, first) - len(part)))
+        # Beyond both ends the sound is reflected.
+        beyond = (max(0, -first), max(0, last - self._length))
+        part = F.pad(part[None], beyond, mode="reflect")[0]
+        spectrum = torch.stft(part, N_FFT, HOP_LENGTH, window=self._window, center=False, return_complex=True)
+        return (self._filters @ spectrum.abs() ** 2).clamp_(min=1e-10).log10_()

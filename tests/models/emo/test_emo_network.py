@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.long_sound import LongSound
 from models.emo import networks
 from models.emo.attention import Conditioning, motion_blocks, transformer_blocks
 from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
@@ -289,12 +290,18 @@ def test_any_sound_gives_one_feature_row_a_frame(samples):
 _ENCODER = MelAudioEncoder(channels=32)
 
 
-def test_long_sound_is_heard_in_parts_as_it_is_at_once(monkeypatch):
+def test_long_sound_is_heard_in_parts_as_it_is_at_once(monkeypatch, tmp_path):
     sound = torch.randn(20 * 16_000) * torch.linspace(0.02, 0.2, 20 * 16_000)
     with torch.no_grad():
         at_once = _ENCODER.encode(sound, 500)
         monkeypatch.setattr("models.emo.audio._AT_ONCE", 7)
+        monkeypatch.setattr("models.emo.audio._MEL_AT_ONCE", 900)
         assert torch.allclose(_ENCODER.encode(sound, 500), at_once, atol=1e-5)
+        with LongSound(tmp_path) as on_disk:
+            on_disk.append(sound.numpy())
+            heard = _ENCODER.listen(on_disk, 500)
+            for frames in (torch.arange(12), torch.arange(170, 182), torch.tensor([498, 499, 499])):
+                assert torch.allclose(heard.windows(frames), frame_windows(at_once)[frames], atol=1e-5)
 
 
 def test_silence_is_silent_however_long():
