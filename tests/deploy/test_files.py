@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -44,20 +47,43 @@ def test_images_are_pinned_and_run_as_nobody_in_particular(compose: dict[str, An
     assert all(re.search(r":v?\d+\.\d+", one) for one in others), others
 
 
+def names(text: str) -> set[str]:
+    return set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.M))
+
+
 def test_the_slim_image_gets_the_lock_without_cuda() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    slim = run("awk", "-f", "deploy/cpu-requirements.awk", "requirements.lock")
-
-    def names(text: str) -> set[str]:
-        return set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.M))
-
-    left_out = names(lock) - names(slim)
+    selection = ("deploy/requirements.awk", "deploy/development.txt", "requirements.lock")
+    full, slim = run("awk", "-f", *selection), run("awk", "-v", "slim=1", "-f", *selection)
+    left_out = names(full) - names(slim)
     assert {"torch", "torchaudio", "torchvision", "triton", "nvidia-cublas"} <= left_out
     assert all(one.startswith(("torch", "triton", "nvidia-", "cuda-")) for one in left_out)
     assert {"prefect", "torchmetrics", "torch-audiomentations", "diffusers"} <= names(slim)
     assert slim.count("--hash=") > len(names(slim))
     blocks = [one for one in re.split(r"^(?=[A-Za-z0-9])", slim, flags=re.M) if one]
     assert all(one in lock and "--hash=sha256:" in one for one in blocks)
+
+
+def test_images_get_everything_but_the_tools_of_development() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    full = run("awk", "-f", "deploy/requirements.awk", "deploy/development.txt", "requirements.lock")
+    there = {canonicalize_name(one.metadata["Name"]): one for one in distributions()}
+    development = (names(lock) & set(there)) - asked_for(there, "portrayal")
+    assert names(lock) - names(full) == development, "deploy/development.txt is out of date"
+
+
+def asked_for(there: dict[str, Distribution], *roots: str) -> set[str]:
+    """What these packages ask for here, without extras, and what that asks for, and so on."""
+    found: set[tuple[str, str]] = set()
+    waiting = {(name, "") for name in roots}
+    while waiting:
+        name, extra = one = waiting.pop()
+        found.add(one)
+        for text in (there[name].requires or ()) if name in there else ():
+            wanted = Requirement(text)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                waiting |= {(canonicalize_name(wanted.name), each) for each in ("", *wanted.extras)} - found
+    return {name for name, _ in found}
 
 
 def test_what_an_image_needs_is_in_its_context() -> None:
