@@ -90,6 +90,11 @@ def test_what_an_image_needs_is_in_its_context() -> None:
     kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
     assert kept >= {"flows", "tasks", "models", "catalog", "media", "examples", "prefect.yaml", "pyproject.toml"}
     assert all((ROOT / one).exists() for one in kept)
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    named = {"requirements.lock", *re.findall(r"\bdeploy/[\w.]+", re.sub(r"^#.*", "", dockerfile, flags=re.M))}
+    assert len(named) == 4 and all((ROOT / one).is_file() for one in named) and kept >= named
+    # The compose file mounts a folder of scripts and videos there, which is in no image.
+    assert "./work}:/productions" in (DEPLOY / "compose.yaml").read_text() and not kept & {"deploy", "deploy/work"}
 
 
 def test_the_compose_file_keeps_to_the_specification(compose: dict[str, Any]) -> None:
