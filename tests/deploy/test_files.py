@@ -159,6 +159,20 @@ def test_pods_have_limits_and_no_more_rights_than_they_need() -> None:
             assert ("ServiceAccount", account) in there
 
 
+def test_servers_have_a_place_for_their_pages_that_they_may_write_to(compose: dict[str, Any]) -> None:
+    """The user of an image may not write beside the packages, where Prefect's server would put them."""
+    name = "PREFECT_SERVER_UI_STATIC_DIRECTORY"
+    assert compose["services"]["prefect"]["environment"][name].startswith("/tmp/")
+    (server,) = [
+        container
+        for one in documents("portrayal.yaml")
+        if one["kind"] == "Deployment"
+        for container in one["spec"]["template"]["spec"]["containers"]
+        if container["args"][:3] == ["prefect", "server", "start"]
+    ]
+    assert {one["name"]: one.get("value", "") for one in server["env"]}[name].startswith("/tmp/")
+
+
 def rendered(**values: Any) -> dict[str, Any]:
     """The job configuration that Prefect makes of the template with these values of variables."""
     from prefect.utilities.templating import apply_values
