@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from flows import cli_campaign, cli_captions, cli_catalog, cli_diarization, cli_localize, cli_models, cli_pools
 from flows.cli_request import Engines, JsonOption, pairs, request_of, takes
@@ -19,8 +20,20 @@ from media.errors import InputError, PortrayalError
 if TYPE_CHECKING:
     from tasks.request import ProductionRequest
 
+
+class Program(TyperGroup):
+    """All commands. Ctrl-C leaves them as an error with a sentence, where Typer would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            raise typer.Abort from stopped
+
+
 app = typer.Typer(
     name="portrayal",
+    cls=Program,
     help="Turn scripts and podcasts into finished multi-speaker, multilingual talking-portrait videos.",
     no_args_is_help=True,
     add_completion=False,
@@ -229,8 +242,9 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             raise
         return _complain(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("stopped; run the same command again to go on from here.", 130)
+    except (KeyboardInterrupt, typer.Abort) as stopped:
+        code = getattr(stopped.__cause__, "exit_code", 130)  # SIGTERM has another one
+        return _complain("stopped; run the same command again to go on from here.", code)
     except BrokenPipeError:
         return 0
     except Exception as error:

@@ -34,10 +34,12 @@ def produce_here(*requests: ProductionRequest) -> "list[Production]":
 
     Raises:
         PortrayalError: a request cannot be met.
+        StoppedError: it was told to stop (SIGTERM).
     """
     from tasks.bookkeeping import IncompleteError
+    from tasks.campaign_runner import stopped_by_signals
 
-    with _prefect() as server:
+    with stopped_by_signals(), _prefect() as server:
         for request in requests:
             read_source(request)
         with stage(STAGE):

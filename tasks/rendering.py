@@ -384,6 +384,7 @@ class _Slot:
         self._device = device
         self._threads = threads
         self._shared_by = shared_by
+        self._stopped = False
         self._context = multiprocessing.get_context("spawn")
         self._start()
 
@@ -406,6 +407,7 @@ class _Slot:
     ) -> tuple[Clip, float]:
         self._shared[1] = 0
         hung: float | None = None
+        self._require_going_on(job)
         try:
             self._busy = True
             future = self._pool.submit(_render_here, job, store_url, models_dir)
@@ -413,12 +415,17 @@ class _Slot:
             self._busy = False
             return future.result()
         except BrokenProcessPool:
+            self._require_going_on(job)
             self._replace("stalled" if hung else "lost")
             why = f"finished no frame in {hung:.0f} s and was ended" if hung else "was killed (out of memory?)"
             raise RendererLostError(f"{job.label}: the renderer's process {why}") from None
         except RendererLostError:
             self._replace("lost")
             raise
+
+    def _require_going_on(self, job: RenderJob) -> None:
+        if self._stopped:
+            raise RenderError(f"{job.label}: rendering was stopped.")
 
     def replace_if_above(self, megabytes: float | None) -> None:
         """Start anew when the process holds more memory than that."""
@@ -443,7 +450,9 @@ class _Slot:
                 future.exception(timeout=_POLL_SECONDS)
             except TimeoutError:
                 frames = self._shared[1]
-                if frames != seen:
+                if self._stopped:  # when it was, the process may not have said yet which one it is
+                    self._kill()
+                elif frames != seen:
                     seen, last = frames, time.monotonic()
                     report(frames)
                 elif time.monotonic() - last > patience:
@@ -457,7 +466,11 @@ class _Slot:
                 os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """End the process: in order when it is idle, so that it cleans up, and at once when it is in the middle."""
+        """End the process: in order when it is idle, so that it cleans up, and at once when it is in the middle.
+
+        Whoever waits for it is told so, and what is rendered later is an error: nothing is tried again that was stopped.
+        """
+        self._stopped = True
         if self._busy:
             self._kill()
         self._pool.shutdown(wait=not self._busy, cancel_futures=True)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -44,14 +47,15 @@ def test_images_are_pinned_and_run_as_nobody_in_particular(compose: dict[str, An
     assert all(re.search(r":v?\d+\.\d+", one) for one in others), others
 
 
+def names(text: str) -> set[str]:
+    return set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.M))
+
+
 def test_the_slim_image_gets_the_lock_without_cuda() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    slim = run("awk", "-f", "deploy/cpu-requirements.awk", "requirements.lock")
-
-    def names(text: str) -> set[str]:
-        return set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.M))
-
-    left_out = names(lock) - names(slim)
+    selection = ("deploy/requirements.awk", "deploy/development.txt", "requirements.lock")
+    full, slim = run("awk", "-f", *selection), run("awk", "-v", "slim=1", "-f", *selection)
+    left_out = names(full) - names(slim)
     assert {"torch", "torchaudio", "torchvision", "triton", "nvidia-cublas"} <= left_out
     assert all(one.startswith(("torch", "triton", "nvidia-", "cuda-")) for one in left_out)
     assert {"prefect", "torchmetrics", "torch-audiomentations", "diffusers"} <= names(slim)
@@ -60,10 +64,37 @@ def test_the_slim_image_gets_the_lock_without_cuda() -> None:
     assert all(one in lock and "--hash=sha256:" in one for one in blocks)
 
 
+def test_images_get_everything_but_the_tools_of_development() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    full = run("awk", "-f", "deploy/requirements.awk", "deploy/development.txt", "requirements.lock")
+    there = {canonicalize_name(one.metadata["Name"]): one for one in distributions()}
+    development = (names(lock) & set(there)) - asked_for(there, "portrayal")
+    assert names(lock) - names(full) == development, "deploy/development.txt is out of date"
+
+
+def asked_for(there: dict[str, Distribution], *roots: str) -> set[str]:
+    """What these packages ask for here, without extras, and what that asks for, and so on."""
+    found: set[tuple[str, str]] = set()
+    waiting = {(name, "") for name in roots}
+    while waiting:
+        name, extra = one = waiting.pop()
+        found.add(one)
+        for text in (there[name].requires or ()) if name in there else ():
+            wanted = Requirement(text)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                waiting |= {(canonicalize_name(wanted.name), each) for each in ("", *wanted.extras)} - found
+    return {name for name, _ in found}
+
+
 def test_what_an_image_needs_is_in_its_context() -> None:
     kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
     assert kept >= {"flows", "tasks", "models", "catalog", "media", "examples", "prefect.yaml", "pyproject.toml"}
     assert all((ROOT / one).exists() for one in kept)
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    named = {"requirements.lock", *re.findall(r"\bdeploy/[\w.]+", re.sub(r"^#.*", "", dockerfile, flags=re.M))}
+    assert len(named) == 4 and all((ROOT / one).is_file() for one in named) and kept >= named
+    # The compose file mounts a folder of scripts and videos there, which is in no image.
+    assert "./work}:/productions" in (DEPLOY / "compose.yaml").read_text() and not kept & {"deploy", "deploy/work"}
 
 
 def test_the_compose_file_keeps_to_the_specification(compose: dict[str, Any]) -> None:
@@ -126,6 +157,20 @@ def test_pods_have_limits_and_no_more_rights_than_they_need() -> None:
                 assert ("PersistentVolumeClaim", claim["claimName"]) in there
         if account := pod.get("serviceAccountName"):
             assert ("ServiceAccount", account) in there
+
+
+def test_servers_have_a_place_for_their_pages_that_they_may_write_to(compose: dict[str, Any]) -> None:
+    """The user of an image may not write beside the packages, where Prefect's server would put them."""
+    name = "PREFECT_SERVER_UI_STATIC_DIRECTORY"
+    assert compose["services"]["prefect"]["environment"][name].startswith("/tmp/")
+    (server,) = [
+        container
+        for one in documents("portrayal.yaml")
+        if one["kind"] == "Deployment"
+        for container in one["spec"]["template"]["spec"]["containers"]
+        if container["args"][:3] == ["prefect", "server", "start"]
+    ]
+    assert {one["name"]: one.get("value", "") for one in server["env"]}[name].startswith("/tmp/")
 
 
 def rendered(**values: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -214,3 +215,31 @@ def test_captions_check_ends_well_when_only_the_speech_is_too_fast(
     answer = portrayal("captions", "check", captions)
     assert answer.code == 0 and "warning: speech is faster than the limit" in answer.out and answer.err == ""
     assert portrayal("captions", "check", captions, "--strict").code == 1
+
+
+LONG_COMMAND = """
+import signal, sys, time
+from flows import cli
+from tasks.campaign_runner import stopped_by_signals
+
+@cli.app.command()
+def wait() -> None:
+    with stopped_by_signals():
+        print("here", flush=True)
+        time.sleep(60)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(cli.run(["wait"]))
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_stopped_says_how_to_go_on(how: signal.Signals, code: int) -> None:
+    root = Path(__file__).parents[2]
+    command = subprocess.Popen(
+        [sys.executable, "-c", LONG_COMMAND], cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None and command.stdout.readline() == "here\n"
+    command.send_signal(how)
+    said = command.communicate(timeout=60)[1]
+    assert (command.returncode, said) == (code, "portrayal: stopped; run the same command again to go on from here.\n")

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from media.audio import wav_bytes
-from media.errors import InputError, LostArtifactError, MissingEngineError, PortrayalError
+from media.errors import InputError, LostArtifactError, MissingEngineError, PortrayalError, RenderError
 from media.segment import RenderSettings, Segment
 from media.video import probe_video
 from models import still
@@ -85,6 +86,24 @@ def test_a_renderer_that_is_killed_is_replaced_and_counted(job: RenderJob, colle
     metrics.flush()
     assert collector.values["portrayal.renderer.restarts", "lost"] == 1
     assert collector.values["portrayal.video.rendered", "cpu"] == 1.0
+
+
+def test_a_renderer_that_is_stopped_ends_at_once_and_nothing_is_rendered_later(job: RenderJob) -> None:
+    """Neither right after its start, when nobody knows its process yet, nor by a segment that has waited for it."""
+    for seconds in (0.0, 120.0):
+        renderers = Renderers(1)
+        slot = renderers._slots[0]
+        with ThreadPoolExecutor(2) as threads:
+            made = [threads.submit(renderers.render, replace(job, frames=200_000)) for _ in range(2)]
+            deadline = time.monotonic() + seconds
+            while not slot._busy or (slot._shared[1] == 0 and time.monotonic() < deadline):
+                time.sleep(0.02)
+            began = time.monotonic()
+            renderers.close()
+            for one in made:
+                error = one.exception(60)
+                assert isinstance(error, RenderError) and not isinstance(error, RendererLostError)
+        assert time.monotonic() - began < 30 and find_clip(workspace.store(), job.segment.key) is None
 
 
 def test_a_renderer_that_hangs_is_killed_after_a_time_that_grows_with_the_segment_and_one_that_grows_is_replaced(
