@@ -63,7 +63,7 @@ _WRITTEN = "|".join(
     for counter in sorted(_COUNTERS, key=len, reverse=True)
 )
 _NUMBER = regex.compile(
-    rf"(?<![\d.])(?P<number>\d{{1,3}}(?:[,，]\d{{3}})+|\d+)(?:[.．](?P<fraction>\d+))?(?!\d)(?:\s?(?P<counter>{_WRITTEN}))?"
+    rf"(?P<number>\d{{1,3}}(?:[,，]\d{{3}})+|\d+)(?:[.．](?P<fraction>\d+))?(?!\d)(?:\s?(?P<counter>{_WRITTEN}))?"
 )
 _TIME = regex.compile(r"(?<![\d:.,])([01]?\d|2[0-4])[:：]([0-5]\d)(?![\d:])")
 _MINUS = regex.compile(r"(?<![\p{Latin}\p{N}])[-−](?=\d)")

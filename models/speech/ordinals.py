@@ -56,7 +56,7 @@ def _pattern(language: str) -> str:
         return ""
     names = [*months_of(language), *_SHORT_MONTHS.get(language, {})]
     months = "|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True))
-    return _PATTERNS[language].replace("MONTH", f"(?P<month>{months})(?!\\p{{L}})")
+    return _PATTERNS[language].replace("MONTH", f"(?P<month>{months})(?!\\p{{L}})").replace("NAMES", months)
 
 
 @lru_cache(maxsize=4096)
@@ -164,9 +164,7 @@ _GERMAN_DATIVE = (
     "in", "an", "auf", "bei", "mit", "nach", "seit", "von", "vor", "zu", "aus", "während", "ab", "unter", "über",
     "wegen", "trotz", "neben", "zwischen", "hinter", "gegenüber",
 )  # fmt: skip
-_GERMAN_ACCUSATIVE = (
-    "für", "gegen", "durch", "um", "ohne", "bis",
-)  # fmt: skip
+_GERMAN_ACCUSATIVE = ("für", "gegen", "durch", "um", "ohne", "bis")
 
 
 def _german(match: Match, before: str, language: str) -> str | None:
@@ -431,15 +429,14 @@ _PATTERNS = {
         rf"{_GAP}(?:of{_GAP})?MONTH(?:,?{_GAP}{_YEAR})?{_END}"
         rf"|(?<!\p{{L}})MONTH{_GAP}(?P<day>\d{{1,2}})(?P<mark>st|nd|rd|th)?"
         rf"(?:{_GAP}?[-–]{_GAP}?(?P<until>\d{{1,2}})(?:st|nd|rd|th)?)?(?:,?{_GAP}{_YEAR})?{_END}(?!\s?%)"
-        rf"|(?<!\p{{L}})(?P<alone>(?i:year|in|since|before|until)(?={_GAP}\d{{4}}(?:[,;:.!?)]|$))|year|summer|winter|spring|autumn|fall"
-        rf"|January|February|March|April|May|June|July|August|September|October|November|December),?{_GAP}{_YEAR}{_END}"
+        rf"|(?<!\p{{L}})(?P<alone>(?i:year|in|since|before|until)(?={_GAP}\d{{4}}(?:[,;:.!?)]|$))|year|summer|winter|spring|autumn|fall|NAMES),?"
+        rf"{_GAP}{_YEAR}{_END}"
     ),
     "de": (
         rf"{_ALONE}(?:(?P<from>\d{{1,2}})\.?{_GAP}?[–—-]{_GAP}?)?(?P<day>\d{{1,2}})\.?{_GAP}MONTH{_NEXT_YEAR}{_END}"
         rf"|(?<=\b(?i:am|vom|bis|zum|ab|seit|der|den|dem|und){_GAP})(?P<day>\d{{1,2}})\.(?P<numeric>\d{{1,2}})\.(?!\d)"
         rf"|{_ALONE}(?:(?P<from>\d{{1,4}})\.{_GAP}?[–—-]{_GAP}?)?(?P<nth>\d{{1,4}})\.(?={_GAP}\p{{L}}|,{_GAP}\d{{1,4}}\.|[\p{{P}}\s]*$)"
-        rf"|(?<!\p{{L}})(?P<alone>Jahre?s?|Sommer|Winter|Herbst|Frühling|Frühjahr|Januar|Februar|März|April|Mai|Juni|Juli|August"
-        rf"|September|Oktober|November|Dezember){_GAP}{_YEAR}{_END}"
+        rf"|(?<!\p{{L}})(?P<alone>Jahre?s?|Sommer|Winter|Herbst|Frühling|Frühjahr|NAMES){_GAP}{_YEAR}{_END}"
     ),
     "pl": (
         rf"{_ALONE}(?:(?P<from>\d{{1,2}})(?:{_GAP}?[–—-]{_GAP}?|{_GAP}do{_GAP}))?(?P<day>\d{{1,2}}){_GAP}(?i:MONTH)"
@@ -464,7 +461,7 @@ _PATTERNS = {
     ),
     "nl": (
         rf"{_ALONE}(?P<nth>\d{{1,4}})(?:e|ste|de)(?![\p{{L}}\p{{N}}])"
-        rf"|(?<!\p{{L}})(?P<alone>(?i:jaar|zomer|winter|herfst|lente|MONTH)){_GAP}{_YEAR}{_END}"
+        rf"|(?<!\p{{L}})(?P<alone>(?i:jaar|zomer|winter|herfst|lente|NAMES)){_GAP}{_YEAR}{_END}"
     ),
     "da": rf"{_ALONE}(?P<day>\d{{1,2}})\.?{_GAP}(?i:MONTH){_NEXT_YEAR}{_END}",
     "nb": rf"{_ALONE}(?P<day>\d{{1,2}})\.?{_GAP}(?i:MONTH){_NEXT_YEAR}{_END}",
@@ -475,4 +472,4 @@ _PATTERNS = {
         rf"|{_ALONE}(?P<nth>\d{{1,4}})[-‑](?P<mark>(?i:й|я|е|го|му|м|х|ю))(?!\p{{L}})"
     ),
 }  # fmt: skip
-"""MONTH stands for the names of months, which make the group `month`; groups of the same name share what they match."""
+"""MONTH stands for a name of a month as the group `month`, NAMES for one alone. Groups of the same name share what they match."""

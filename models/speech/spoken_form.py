@@ -60,7 +60,8 @@ _OF_THE_USA = regex.compile(
 _MILLIONS_OF = {"es": "de ", "pt": "de ", "fr": "de ", "it": "di ", "ca": "de ", "ro": "de "}
 _POINTS = {"pl": "przecinek", "ru": "запятая"}
 """What stands between a whole number and its decimals, in languages that CLDR's rules for decimals fail in."""
-_LONGEST_NUMBER = 30
+_LONGEST_NUMBER, _LONGEST_AMOUNT = 30, 18
+"""Digits up to which numbers have names, and CLDR's forms of money and units hold them."""
 _CLOCK = {"zh": ("点", "分", "零"), "yue": ("點", "分", "零"), "ja": ("時", "分", ""), "ko": ("시", "분", "")}
 """What is said after hours and minutes, and before minutes below ten."""
 _POWERS = {"k": "1000", "K": "1000", "m": "1000000", "M": "1000000", "bn": "1000000000", "B": "1000000000"}
@@ -274,6 +275,8 @@ class _Said:
         assert self.locale is not None
         which = "1" if match["sign_1"] else "2"
         sign, amount = match[f"sign_{which}"], self._value(match[f"amount_{which}"])
+        if amount.adjusted() > _LONGEST_AMOUNT:
+            return self._in_words(match.group())
         currency = self._currency(sign)
         size = match[f"size_{which}"]
         if power := match[f"power_{which}"]:
@@ -311,6 +314,8 @@ class _Said:
         lacking = _UNITS_LACKING.get((self.locale.language, symbol))
         if lacking:
             return self._in_words(lacking.format(match["value"]))
+        if value.adjusted() > _LONGEST_AMOUNT:
+            return self._in_words(match.group())
         unit = self.units[symbol]
         # Where CLDR has one form only, as for kilometres in Chinese, it is the short one.
         forms = (

@@ -1,7 +1,7 @@
 """Days, years and ordinals as they are said, where it is certain that they are ones; and counted things in Japanese."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.speech.espeak import EspeakSynthesizer
@@ -172,6 +172,7 @@ def test_no_digit_is_left_however_a_number_is_written(case: tuple[str, str]) -> 
         max_size=8,
     ).map("".join)
 )
+@example("3.53.5")
 def test_no_digit_is_left_in_kana(text: str) -> None:
     said = spoken_form(text, "ja", reads_kanji=False)
     assert not any(character.isdecimal() for character in said)

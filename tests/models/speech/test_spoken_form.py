@@ -160,6 +160,7 @@ def test_numbers_stand_alone_beside_letters_that_words_are_not_made_of(text: str
 
 def test_a_number_beyond_the_names_of_numbers_is_said_digit_by_digit() -> None:
     assert spoken_form("1234567890123456789", "en", reads_digits=False).startswith("one two three four")
+    assert spoken_form(f"${'1' * 30} {'2' * 30}%", "en").count("1") == 30
 
 
 @settings(max_examples=150, deadline=None)
