@@ -177,7 +177,8 @@ class _Said:
     def form(self, text: str) -> str:
         if self.reads_ipa:
             text = text.replace("[[", "[ [")
-        text = without_emoji(text)
+        text = regex.sub(r"\d", lambda digit: digit[0] if digit[0].isdecimal() else " ", without_emoji(text))
+        # (`regex` knows digits of a Unicode that Python does not know yet.)
         said = self._pattern().sub(lambda match: self.rules[str(match.lastgroup)](match), text)
         return " ".join(said.split())
 

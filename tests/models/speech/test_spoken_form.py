@@ -1,7 +1,7 @@
 """What is written, and what is said for it: in eight languages, for engines that read digits and for those that do not."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from media.lexicon import Lexicon, Pronunciation
@@ -165,6 +165,7 @@ def test_a_number_beyond_the_names_of_numbers_is_said_digit_by_digit() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80), st.sampled_from([*SAID, "ar", "tlh", "en-AU"]), st.booleans(), st.booleans())
+@example("\U0001ccf0", "en", False, False)
 def test_any_text_has_a_spoken_form_and_words_stay(text: str, language: str, digits: bool, ipa: bool) -> None:
     said = spoken_form(text, language, LEXICON, reads_digits=digits, reads_ipa=ipa, reads_kanji=digits)
     assert said == " ".join(said.split())
