@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Compiled modules are kept in .venv whatever the shell says: every process would compile the same ones again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo demo-short test check format lock stills clean
 
 setup: $(READY)

@@ -37,7 +37,6 @@ from media.video import write_video
 from models.emo import echomimic
 from models.emo.attention import Conditioning, transformer_blocks
 from models.emo.pipeline import EMOPipeline
-from models.emo.whisper_audio import Hearing
 from models.emo.windows import overlapping_windows
 
 FACE = (0.25, 0.25, 0.75, 0.75)
@@ -457,7 +456,7 @@ def bfloat16_error(device: str) -> list[dict[str, Any]]:
         recorded = load_file(FIXTURES / "a2v.safetensors") | load_file(FIXTURES / f"{name}.safetensors")
         pipeline = _recorded_pipeline(variant, recorded).to(device)
         work = Work(recorded["in/image_u8"].numpy(), recorded["in/wav"].numpy(), 8, len(recorded["timesteps"]))
-        hearing = Hearing(pipeline.audio_encoder, torch.zeros(80, 2 * len(recorded["whisper_feature"])), 24)
+        hearing = pipeline.audio_encoder.listen(work.samples, work.frames, 24)
         hearing._chunks[0] = recorded["whisper_feature"].to(device)
         frames = {}
         for dtype in (torch.float32, torch.bfloat16):

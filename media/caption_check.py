@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import langcodes
 
-from media.caption_lines import HYPHEN, Layout, atoms_of, label_of, unbroken
+from media.caption_lines import HYPHEN, Layout, atoms_of, label_of
 from media.caption_profiles import (
     DEFAULT_FPS,
     GAP_FRAMES,
@@ -31,7 +31,7 @@ from media.caption_profiles import (
 )
 from media.dialogue import tidy
 from media.errors import InputError
-from media.phrases import CLOSING, NEVER, OPENING, UNSPACED
+from media.phrases import CLOSING, NEVER, OPENING, UNSPACED, unbroken
 from media.subtitles import Block, split_speaker, srt_blocks, srt_text, vtt_blocks, vtt_text, vtt_voices
 from media.textfile import read_text
 

@@ -18,7 +18,6 @@ from media.phrases import CLOSING, NEVER, OPENING, SENTENCE, UNSPACED, break_cos
 from media.subtitles import split_speaker
 
 _HYPHENATED = regex.compile(r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{Armenian}]")
-_QUOTES = frozenset("“”‘’«»…—")
 HYPHEN = "- "
 """What begins each line of a cue in which two people speak."""
 
@@ -43,20 +42,6 @@ def atoms_of(text: str, profile: Profile, names: frozenset[str] = frozenset()) -
     ]
     costs = break_costs(pieces, profile.language, names)
     return [Atom(piece, spaced, cost) for (piece, spaced), cost in zip(pieces, costs, strict=True)]
-
-
-def unbroken(lines: Sequence[str]) -> str:
-    """The text of lines that were broken: joined by a space, but not in a script without spaces."""
-    text = ""
-    for line in lines:
-        text += line if not text or _joins(text[-1], line[0]) else f" {line}"
-    return text
-
-
-def _joins(last: str, first: str) -> bool:
-    """Whether no space stands between two letters, or a letter and a quotation mark or bracket, of a script without."""
-    letters = (UNSPACED.search(last) is not None) + (UNSPACED.search(first) is not None)
-    return letters == 2 or (letters == 1 and (last in _QUOTES or first in _QUOTES))
 
 
 def label_of(speaker: str, profile: Profile) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import accumulate, groupby
 from typing import Literal, Protocol
 
-from media.caption_lines import HYPHEN, Atom, Layout, atoms_of, label_of, seems_named, unbroken
+from media.caption_lines import HYPHEN, Atom, Layout, atoms_of, label_of, seems_named
 from media.caption_profiles import (
     DEFAULT_FPS,
     LONGEST_MS,
@@ -27,7 +27,7 @@ from media.caption_profiles import (
 from media.caption_times import LINGER, Heard, Together, ends_of, gap_ms, schedule
 from media.dialogue import Turn, speaker_key, tidy
 from media.errors import InputError
-from media.phrases import NEVER
+from media.phrases import NEVER, unbroken
 from media.subtitles import format_time, srt_line
 
 _REMARK = 2400

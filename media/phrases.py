@@ -6,7 +6,7 @@ function words of some languages, and, for scripts without spaces, what follows 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -42,6 +42,8 @@ UNSPACED = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\u30a0-\u30ff\uff00-\uffef]",
     regex.VERSION1,
 )
+_QUOTES = frozenset("“”‘’«»…—")
+_FULL_WIDTH_MARK = regex.compile(r"[\u3000-\u303f\uff00-\uffef&&\p{P}]", regex.VERSION1)
 # Kinsoku (JIS X 4051, and the same for Chinese in W3C's clreq): what may not end a line, and what may not begin one.
 # The vowels of Thai and Lao that are written before their consonant belong to what follows, too.
 OPENING = frozenset("([{“‘«「『（［｛〈《【〔〘〖〝｟¿¡＄￥￡$¥£#＃เแโใไເແໂໃໄ")
@@ -49,6 +51,30 @@ CLOSING = frozenset(
     ")]}”’»」』）］｝〉》】〕〙〗〟｠.,!?;:…‥。、，．！？；：・ー—―〜～‐゠–‼⁇⁈⁉"
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ々〻ヽヾゝゞ゛゜ๆฯ%％‰℃°"
 )
+
+
+def unbroken(lines: Iterable[str]) -> str:
+    """The text of lines that were broken, joined by a space, but not in a script without spaces (nor a line of nothing).
+
+    Example:
+        >>> unbroken(["今日は", "晴れです。"]), unbroken(["Hello,", "world"])
+        ('今日は晴れです。', 'Hello, world')
+    """
+    text = ""
+    for line in map(str.strip, lines):
+        text += line if not text or not line or _joins(text[-1], line[0]) else f" {line}"
+    return text
+
+
+def _joins(last: str, first: str) -> bool:
+    """Whether no space stands between two letters of a script without, or a letter of it and a quotation mark or bracket.
+
+    None stands beside the full-width marks of Chinese and Japanese either.
+    """
+    if _FULL_WIDTH_MARK.search(last + first):
+        return True
+    letters = (UNSPACED.search(last) is not None) + (UNSPACED.search(first) is not None)
+    return letters == 2 or (letters == 1 and (last in _QUOTES or first in _QUOTES))
 
 
 @dataclass(frozen=True, slots=True)

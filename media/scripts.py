@@ -32,6 +32,7 @@ from media.dialogue import (
 from media.errors import InputError
 from media.glossary import glossary_of
 from media.languages import closest
+from media.phrases import unbroken
 from media.plain_yaml import Node, read_plain_yaml
 from media.subtitles import Piece, balanced, format_time, read_srt, read_vtt, split_speaker, srt_line
 from media.textfile import MAX_TURNS, check_text, lines_of, read_text
@@ -198,7 +199,7 @@ def _parse_text(text: str, name: str) -> _Draft:
             tag = ""
             said.append({tag: [named[2]]})
     for turn, texts in zip(draft.turns, said, strict=True):
-        turn.texts = {tag: tidy(" ".join(pieces)) for tag, pieces in texts.items()}
+        turn.texts = {tag: tidy(unbroken(pieces)) for tag, pieces in texts.items()}
     return draft
 
 
@@ -442,11 +443,11 @@ def _yaml_turn(node: Node, name: str) -> _Line:
             tag = language_tag(tidy(written), at)
             if tag in texts:
                 raise InputError(f"{at}: the turn has a line in '{tag}' already; keep one of them.")
-            texts[tag] = tidy(_string(translation, written, name))
+            texts[tag] = tidy(unbroken(_string(translation, written, name).splitlines()))
         if not texts:
             raise InputError(f"{where}: the turn has no text; write what is said after 'text:'.")
     else:
-        texts[""] = tidy(_string(text, "text", name))
+        texts[""] = tidy(unbroken(_string(text, "text", name).splitlines()))
     direction = balanced(_string(given["direction"], "direction", name)) if "direction" in given else ""
     start, end = (_seconds(given[key], key, name) if key in given else None for key in ("start", "end"))
     if (start is None) != (end is None) or (start is not None and end is not None and end <= start):
@@ -532,7 +533,7 @@ def _turns_of_pieces(pieces: Iterable[Piece], how: str, name: str) -> list[_Line
         else:
             raise InputError(f"{name}:{piece.line}: the script does not say who speaks; write '{how}'.")
     for turn, parts in zip(turns, texts, strict=True):
-        turn.texts[""] = tidy(" ".join(parts))
+        turn.texts[""] = tidy(unbroken(parts))
     return turns
 
 

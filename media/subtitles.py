@@ -13,6 +13,7 @@ from itertools import accumulate
 from media.caption_profiles import without_marks
 from media.dialogue import MAX_NAME, is_speakable, name_fault, speaker_key, tidy
 from media.errors import InputError
+from media.phrases import unbroken
 from media.textfile import MAX_TURNS, check_text, lines_of
 
 _TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})[.,]([0-9]{1,3})"
@@ -264,7 +265,7 @@ def _split_voices(payload: Sequence[str], first_line: int) -> list[Piece]:
     pieces: list[Piece] = []
 
     def said() -> str:
-        return tidy(" ".join(map(without_marks, html.unescape("".join(parts)).split("\n"))))
+        return tidy(unbroken(map(without_marks, html.unescape("".join(parts)).split("\n"))))
 
     speaker, line, reached, position = "", first_line, first_line, 0
     parts: list[str] = []
@@ -308,7 +309,7 @@ def _split_names(payload: Sequence[str], first_line: int, known: set[str]) -> li
         else:
             heads.append((number, "", ""))
             texts.append([line])
-    pieces = [Piece(*head, tidy(" ".join(text)), 0, 0) for head, text in zip(heads, texts, strict=True)]
+    pieces = [Piece(*head, tidy(unbroken(text)), 0, 0) for head, text in zip(heads, texts, strict=True)]
     return [piece for piece in pieces if piece.speaker or is_speakable(piece.text)]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from media.dialogue import MAX_NAME, Turn, display_name, is_speakable, name_fault, tidy
 from media.errors import InputError
+from media.phrases import unbroken
 from media.scripts import parse_script
 from media.subtitles import Piece, read_srt, read_vtt, split_speaker
 from media.textfile import MAX_TURNS, check_text, lines_of, read_text
@@ -229,7 +230,7 @@ def _sentences(pieces: list[Turn]) -> list[Turn]:
     return [
         Turn(
             run[0].speaker,
-            tidy(" ".join(turn.text for turn in run)),
+            tidy(unbroken(turn.text for turn in run)),
             run[0].start,
             max(turn.end or 0.0 for turn in run),
         )
@@ -259,4 +260,4 @@ def _parse_plain(text: str, name: str) -> list[Turn]:
             said[-1][2].append(line)
         else:
             said.append(("", "", [line]))
-    return [Turn(speaker, tidy(" ".join(lines)), direction=direction) for speaker, direction, lines in said]
+    return [Turn(speaker, tidy(unbroken(lines)), direction=direction) for speaker, direction, lines in said]

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from media.caption_lines import unbroken
 from media.dialogue import Dialogue, Turn, display_name, name_fault, tidy
 from media.errors import InputError
 from media.hygiene import SoundCheck, check_sound
+from media.phrases import unbroken
 from media.store import ArtifactStore
 from media.timeline import Span, Timeline, from_times, sample_at, timed
 from models.speech.vad import quietest

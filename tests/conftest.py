@@ -23,6 +23,10 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # a machine that is busy is no fault of what is tested
+settings.load_profile("any machine")
 
 Film = Callable[..., Any]
 ECHOMIMIC = Path(__file__).parent / "data/echomimic"

@@ -1,8 +1,9 @@
 """What is written becomes what is said: text for a synthesizer, while captions keep the written form.
 
 Only what engines get wrong is touched (docs/spoken-text.md has the table that decides it): pronunciations of a lexicon,
-amounts of money, units, dates, addresses of pages and mailboxes, emoji. The words come from the Unicode CLDR, through
-Babel. Digits stay digits, which espeak reads in the language at hand; an engine that cannot gets them in words.
+amounts of money, units, dates and ordinals, addresses of pages and mailboxes, emoji. The words come from the Unicode
+CLDR, through Babel. Other digits stay digits, which espeak reads in the language at hand; an engine that cannot gets
+them in words.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING
 import langcodes
 import regex
 
-from media.languages import base_language
+from media.languages import base_language, script_of
 from media.lexicon import Lexicon, Pronunciation
+from models.speech.chinese_numbers import chinese_number_pattern, chinese_number_said
 from models.speech.kana import in_kana
+from models.speech.ordinals import ordinal_in_words, ordinal_pattern
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -55,6 +58,12 @@ _OF_THE_USA = regex.compile(
 )
 """What CLDR's names of the US dollar say beyond `dollar`; nobody reads it out for a bare `$`."""
 _MILLIONS_OF = {"es": "de ", "pt": "de ", "fr": "de ", "it": "di ", "ca": "de ", "ro": "de "}
+_POINTS = {"pl": "przecinek", "ru": "запятая"}
+"""What stands between a whole number and its decimals, in languages that CLDR's rules for decimals fail in."""
+_LONGEST_NUMBER, _LONGEST_AMOUNT = 30, 18
+"""Digits up to which numbers have names, and CLDR's forms of money and units hold them."""
+_CLOCK = {"zh": ("点", "分", "零"), "yue": ("點", "分", "零"), "ja": ("時", "分", ""), "ko": ("시", "분", "")}
+"""What is said after hours and minutes, and before minutes below ten."""
 _POWERS = {"k": "1000", "K": "1000", "m": "1000000", "M": "1000000", "bn": "1000000000", "B": "1000000000"}
 
 _UNITS = {
@@ -92,6 +101,7 @@ _NUMBER = r"\d{1,3}(?:[.,\u00a0\u202f '’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\
 _SIGNED = rf"(?<![\p{{L}}\p{{N}}])[-−](?:{_NUMBER})|{_NUMBER}"
 _LETTER = r"[\p{L}--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 """Of scripts in which words are set apart; beside others, a number stands on its own."""
+_SPACED = r"[\p{Latin}\p{Cyrillic}\p{Greek}]"
 _BEFORE = rf"(?<![{_LETTER}\p{{N}}\p{{Sc}}.,:/-])"
 _AFTER = rf"(?![{_LETTER}\p{{N}}]|[.,:/-]\d)"
 _ADDRESS = (
@@ -127,7 +137,7 @@ def spoken_form(
     terms = lexicon.pronunciations(language) if lexicon else {}
     if reads_kanji or base_language(language) != "ja":
         return _Said(language, terms, reads_digits, reads_ipa).form(text)
-    return in_kana(_Said(language, terms, reads_digits=False, reads_ipa=reads_ipa).form(text))
+    return in_kana(_Said(language, terms, reads_digits=True, reads_ipa=reads_ipa).form(text))
 
 
 def said_in_ipa(lexicon: Lexicon, language: str, texts: list[str]) -> dict[str, Pronunciation]:
@@ -149,6 +159,7 @@ class _Said:
     """One text's rules, tried in order at every place of it; what a rule wrote is not looked at again."""
 
     def __init__(self, language: str, terms: dict[str, Pronunciation], reads_digits: bool, reads_ipa: bool) -> None:
+        self.language = language
         self.locale = _locale(language)
         self.terms = {term.casefold(): one for term, one in terms.items() if one.respelling or reads_ipa}
         self.reads_digits, self.reads_ipa = reads_digits, reads_ipa
@@ -159,13 +170,15 @@ class _Said:
         self.rules: dict[str, Callable[[regex.Match[str]], str]] = {
             "term": self._term, "mail": self._address, "page": self._address, "iso": self._iso, "date": self._date,
             "before": self._money, "after": self._money, "unit": self._unit, "acronym": self._acronym,
-            "time": self._time, "number": self._number,
+            "ordinal": self._ordinal, "chinese": self._chinese, "time": self._time, "number": self._number,
+            "glued": self._glued, "dotted": self._dotted,
         }  # fmt: skip
 
     def form(self, text: str) -> str:
         if self.reads_ipa:
             text = text.replace("[[", "[ [")
-        text = without_emoji(text)
+        text = regex.sub(r"\d", lambda digit: digit[0] if digit[0].isdecimal() else " ", without_emoji(text))
+        # (`regex` knows digits of a Unicode that Python does not know yet.)
         said = self._pattern().sub(lambda match: self.rules[str(match.lastgroup)](match), text)
         return " ".join(said.split())
 
@@ -177,6 +190,10 @@ class _Said:
             parts.append(
                 rf"{_BEFORE}(?P<date>(?P<p>\d{{1,2}})(?P<s>[/.-])(?P<q>\d{{1,2}})(?P=s)(?P<r>\d{{4}})){_AFTER}"
             )
+            if ordinals := ordinal_pattern(self.language):
+                parts.append(f"(?P<ordinal>{ordinals})")
+            if self.locale.language in ("zh", "yue"):
+                parts.append(f"(?P<chinese>{chinese_number_pattern()})")
             money = "|".join(map(regex.escape, sorted(_SYMBOLS, key=len, reverse=True))) + "|" + "|".join(_CODES)
             size = "|".join(map(regex.escape, sorted(self.words, key=len, reverse=True))) or "(?!)"
             size = rf"(?:[ \u00a0\u202f](?P<size_N>{size})|(?P<power_N>k|K|m|M|bn|B))?"
@@ -195,7 +212,9 @@ class _Said:
         if not self.reads_digits:
             parts.append(_ACRONYM)
             parts.append(rf"{_BEFORE}(?P<time>(?P<h>\d{{1,2}}):(?P<min>\d{{2}})){_AFTER}")
+            parts.append(rf"(?<![\d.,])(?P<dotted>(?!{_NUMBER}(?!\.?\d))\d+(?:\.\d+){{2,}})(?![\d,])")
             parts.append(rf"(?<![{_LETTER}\p{{N}}])(?P<number>[-−]?(?:{_NUMBER}))(?![{_LETTER}\p{{N}}])")
+            parts.append(r"(?P<glued>\d+)")
         return _compiled("|".join(parts))
 
     def _term(self, match: "regex.Match[str]") -> str:
@@ -226,12 +245,30 @@ class _Said:
     def _day(self, match: "regex.Match[str]", year: int, month: int, day: int) -> str:
         from babel.dates import format_date
 
+        assert self.locale is not None
         try:
             written = format_date(date(year, month, day), "long", locale=self.locale)
         except ValueError:  # no such day
             return self._in_words(match.group())
-        written = regex.sub(r"\sг\.$", " года", written)
-        return written if f"{day}." in written else self._in_words(written)  # `25.` is an ordinal
+        before = match.string[: match.start()]
+        if ordinals := ordinal_pattern(self.language):
+            found = _compiled(ordinals).sub(
+                lambda one: ordinal_in_words(one, self.language, before + written[: one.start()]), written
+            )
+            return self._in_words(found)
+        if self.locale.language in ("zh", "yue"):
+            written = _compiled(chinese_number_pattern()).sub(
+                lambda one: chinese_number_said(one, self.language), written
+            )
+        if self.reads_digits and f"{day}." in written:  # an ordinal
+            return written
+        return self._in_words(regex.sub(rf"(?<!\d){day}\.(?=\s)", str(day), written))
+
+    def _ordinal(self, match: "regex.Match[str]") -> str:
+        return self._in_words(ordinal_in_words(match, self.language))
+
+    def _chinese(self, match: "regex.Match[str]") -> str:
+        return chinese_number_said(match, self.language)
 
     def _money(self, match: "regex.Match[str]") -> str:
         from babel.numbers import format_currency, format_decimal, get_currency_name
@@ -239,6 +276,8 @@ class _Said:
         assert self.locale is not None
         which = "1" if match["sign_1"] else "2"
         sign, amount = match[f"sign_{which}"], self._value(match[f"amount_{which}"])
+        if amount.adjusted() > _LONGEST_AMOUNT:
+            return self._in_words(match.group())
         currency = self._currency(sign)
         size = match[f"size_{which}"]
         if power := match[f"power_{which}"]:
@@ -276,6 +315,8 @@ class _Said:
         lacking = _UNITS_LACKING.get((self.locale.language, symbol))
         if lacking:
             return self._in_words(lacking.format(match["value"]))
+        if value.adjusted() > _LONGEST_AMOUNT:
+            return self._in_words(match.group())
         unit = self.units[symbol]
         # Where CLDR has one form only, as for kilometres in Chinese, it is the short one.
         forms = (
@@ -288,18 +329,36 @@ class _Said:
         return " ".join(match.group())
 
     def _time(self, match: "regex.Match[str]") -> str:
-        hours, minutes = match["h"], match["min"]
-        return self._in_words(hours if minutes == "00" else f"{hours} {minutes}")
+        hours, minutes = int(match["h"]), int(match["min"])
+        if self.locale and self.locale.language in _CLOCK:
+            hour, minute, below_ten = _CLOCK[self.locale.language]
+            if script_of(self.language) == "Hant":
+                hour = "點"
+            below_ten = below_ten if minutes < 10 else ""
+            return self._in_words(f"{hours}{hour}" + (f"{below_ten}{minutes}{minute}" if minutes else ""))
+        return self._in_words(f"{hours} {match['min']}" if minutes else f"{hours}")
 
     def _number(self, match: "regex.Match[str]") -> str:
         return self._in_words(match.group())
 
+    def _glued(self, match: "regex.Match[str]") -> str:
+        """Beside letters: `iPhone15`."""
+        said = self._in_words(match.group())
+        before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+        return " " * bool(regex.match(_SPACED, before)) + said + " " * bool(regex.match(_SPACED, after))
+
+    def _dotted(self, match: "regex.Match[str]") -> str:
+        """Numbers between points, as of a version: `1.2.3`."""
+        point = self.signs.get(".", "")
+        return f" {point} ".join(["", *map(self._in_words, match.group().split("."))]).removeprefix(f" {point}")
+
     def _in_words(self, text: str) -> str:
-        """With its numbers spelled out, where the engine reads no digits."""
+        """With its numbers spelled out, where the engine reads no digits; apart from letters (`11 st`)."""
         spell = self.spell
         if spell is None:
             return text
-        return regex.sub(_SIGNED, lambda match: spell(self._value(match.group()), match.group()), text)
+        text = regex.sub(rf"(?<={_SPACED})(?=\d)|(?<=\d)(?={_SPACED})", " ", text)
+        return regex.sub(_SIGNED, lambda match: spell(self._value(match.group())), text)
 
     def _value(self, written: str) -> Decimal:
         """The number, by this language's signs where they can mean two things: `1.234` is a thousand in German."""
@@ -389,7 +448,7 @@ def _magnitude(locale: str, power: str, plural: str) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _speller(language: str) -> "Callable[[Decimal, str], str] | None":
+def _speller(language: str) -> "Callable[[Decimal], str] | None":
     """Writes numbers in words; None for a language whose rules CLDR lacks."""
     from unicode_rbnf import RbnfEngine
     from unicode_rbnf.engine import NoRuleForNumberError
@@ -402,22 +461,22 @@ def _speller(language: str) -> "Callable[[Decimal, str], str] | None":
 
     def words(number: str) -> str:
         try:
-            return str(engine.format_number(number).text).replace("\u00ad", "")
-        except NoRuleForNumberError:  # beyond the names of numbers, people say digits
-            return " ".join(str(engine.format_number(digit).text) for digit in number if digit.isdigit())
+            if len(number) <= _LONGEST_NUMBER:
+                return str(engine.format_number(number).text).replace("\u00ad", "")
+        except NoRuleForNumberError:
+            pass
+        # Beyond the names of numbers, people say digits.
+        return " ".join(str(engine.format_number(digit).text) for digit in number if digit.isdigit())
 
-    def spell(value: Decimal, written: str) -> str:
-        zero, half, five = words("0"), words("0.5"), words("5")
-        if value < 0:
-            minus = words("-5").removesuffix(five)
-            return minus + spell(-value, written.lstrip("-−"))
-        if value == int(value):
-            return words(str(int(value)))
-        if not (half.startswith(zero) and half.endswith(five)):
-            return written  # its rules for decimals are not those of a point and digits
-        point = half[len(zero) : -len(five)]
-        apart = " " if point.startswith(" ") else ""
-        whole, _, fraction = str(value).partition(".")
-        return words(whole) + point + apart.join(words(digit) for digit in fraction)
+    zero, half, five, minus = words("0"), words("0.5"), words("5"), words("-5")
+    has_point = half.startswith(zero) and half.endswith(five)
+    point = half[len(zero) : -len(five)] if has_point else f" {_POINTS.get(tag, ',')} "
+    apart = " " if point.startswith(" ") else ""
+
+    def spell(value: Decimal) -> str:
+        sign = minus.removesuffix(five) if value < 0 else ""
+        whole, _, fraction = f"{value.copy_abs():f}".partition(".")
+        said = sign + words(whole.lstrip("0") or "0")
+        return said + point + apart.join(words(digit) for digit in fraction) if fraction.strip("0") else said
 
     return spell

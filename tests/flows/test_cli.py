@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,13 @@ def test_the_models_are_listed_with_the_preview_engine(portrayal: Callable[..., 
 
 
 @pytest.mark.slow
-def test_the_preview_engine_is_evaluated_and_does_not_pass(portrayal: Callable[..., Any]) -> None:
+def test_the_preview_engine_is_evaluated_and_does_not_pass(
+    portrayal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.emo.evaluation import measures
+
+    # Instruments fitted on 72 drawings instead of 1,680: good enough for a mouth that never moves.
+    monkeypatch.setattr(measures, "fitted_instruments", partial(measures.fitted_instruments, people=12, frames=6))
     answer = portrayal("models", "evaluate", "still", "--only", "speech", "--clips", "2", "--json")
     met = {key for key, row in answer.json["bars"].items() if row["met"]}
     assert met == {"mouth_correlation_wrong_audio"}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.caption_lines import unbroken
 from media.caption_profiles import PDF, RLE, RLM, profile_of
 from media.captions import Cue, caption_cues, to_json, to_srt, to_vtt
 from media.dialogue import Turn, display_name, is_speakable, name_fault, tidy
 from media.errors import InputError
+from media.phrases import unbroken
 from media.scripts import parse_script
 from media.transcripts import parse_transcript
 
@@ -44,6 +44,8 @@ def lines_of(text: str, speaker: str = "Maya", language: str = "en", **limits) -
         (["今日", "は", "Tokyo", "です"], "今日は Tokyo です"),
         (["안녕", "하세요"], "안녕 하세요"),
         (["สวัสดี", "ครับ"], "สวัสดีครับ"),
+        (["我用", "VLC media", "player 看。", "OK"], "我用 VLC media player 看。OK"),
+        (["「はい。」", "", " と言った"], "「はい。」と言った"),
         ([], ""),
     ],
 )
@@ -327,12 +329,12 @@ def said_by(cues) -> list[tuple[str, str]]:
     """Who says what, the same speaker's text joined."""
     said: list[tuple[str, str]] = []
     for cue in cues:
-        voices = [(cue.speaker, " ".join(cue.lines))]
+        voices = [(cue.speaker, unbroken(cue.lines))]
         if cue.second_speaker is not None:
             voices = [(cue.speaker, cue.lines[0][2:]), (cue.second_speaker, cue.lines[1][2:])]
         for speaker, text in voices:
             if said and said[-1][0] == speaker:
-                text = f"{said.pop()[1]} {text}"
+                text = unbroken([said.pop()[1], text])
             said.append((speaker, text))
     return said
 
@@ -416,3 +418,31 @@ def test_our_own_reader_reads_json_captions_with_their_speakers(turns):
         Cue(turn.start, turn.end, (turn.text,), turn.speaker) for turn in parse_transcript(to_json(cues), ".json", "x")
     ]
     assert said_by(read) == said_by(cues)
+
+
+EASTERN = [
+    "今日は晴れです。",
+    "公園へ行きましょう",
+    "「はい、」",
+    "世界，",
+    "สวัสดีครับ",
+    "コーヒー",
+    "OK",
+    "Tokyo",
+    "media player",
+    "42",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(EASTERN), min_size=1, max_size=20), st.sampled_from(["ja", "zh", "th"]))
+def test_captions_in_scripts_without_spaces_say_what_the_turn_said(parts, language):
+    text = unbroken(parts)
+    profile = profile_of(language)
+    cues = caption_cues([Turn("Maya", text, 0.0, 3.0 + len(text) / 4)], profile=profile)
+    for written, kind in ((to_vtt(cues, language), "vtt"), (to_srt(cues, profile), "srt")):
+        read = parse_script(written, kind, "x", language).source.turns
+        assert unbroken(turn.text for turn in read) == text
+        heard = parse_transcript(written, f".{kind}", "x")
+        assert unbroken(turn.text for turn in heard) == text
+    assert unbroken(turn.text for turn in parse_transcript(to_json(cues), ".json", "x")) == text

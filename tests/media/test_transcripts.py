@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from media.dialogue import Turn, tidy
 from media.errors import InputError
+from media.scripts import parse_script
 from media.transcripts import (
     TRANSCRIPT_SUFFIXES,
     clean_marks,
@@ -70,6 +71,29 @@ def test_a_caption_without_a_name_is_said_by_the_one_before():
     text = "1\n00:00:01,000 --> 00:00:02,000\nANN: I think\n\n2\n00:00:02,000 --> 00:00:03,000\nwe are on.\n"
     assert [turn.speaker for turn in parse_transcript(text, ".srt", "x")] == ["Ann", "Ann"]
     assert [turn.speaker for turn in parse_transcript(text.replace("ANN: ", ""), ".srt", "x")] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("今日は天気がいいので、\n公園へ\n行きましょう。", "今日は天気がいいので、公園へ行きましょう。"),
+        ("我们用 VLC media\nplayer 看这部\n电影。", "我们用 VLC media player 看这部电影。"),
+        ("วันนี้อากาศดีมาก\nเราไปเดินเล่นกัน", "วันนี้อากาศดีมากเราไปเดินเล่นกัน"),
+        ("오늘은 날씨가\n좋습니다.", "오늘은 날씨가 좋습니다."),
+        ("The weather\nis fine.", "The weather is fine."),
+    ],
+)
+def test_lines_of_a_caption_are_joined_as_their_script_is_written(lines, said):
+    times = "00:00:01{0}000 --> 00:00:04{0}000\n"
+    assert [turn.text for turn in parse_transcript(f"1\n{times.format(',')}{lines}\n", ".srt", "x")] == [said]
+    assert [turn.text for turn in parse_transcript(f"WEBVTT\n\n{times.format('.')}{lines}\n", ".vtt", "x")] == [said]
+    scripts = {
+        "vtt": f"WEBVTT\n\n{times.format('.')}<v Maya>{lines}</v>\n",
+        "text": "MAYA: " + lines.replace("\n", "\n  ") + "\n",
+        "yaml": "language: en\nturns:\n  - speaker: Maya\n    text: |\n      " + lines.replace("\n", "\n      ") + "\n",
+    }
+    for kind, text in scripts.items():
+        assert [turn.text for turn in parse_script(text, kind, "x", "en").source.turns] == [said], kind
 
 
 def test_plain_text_has_no_times_and_may_be_a_script():

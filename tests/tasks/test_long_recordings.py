@@ -34,29 +34,31 @@ from tasks.sources import read_source
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-recording, folder, listen = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "listen"
-request = checked_request(source=str(recording), engines={"render": "still", "diarization": "dvector"})
-source = read_source(request)
-figures = {"read": peak()}
-if listen:
-    performance = hear(source, request, 25).performance
-    figures["hear"] = peak()
-else:
-    from media.dialogue import Dialogue
-    from media.hygiene import check_sound
-    from media.timeline import from_times
-    check_sound(recording)
-    length = round(source.duration * SOUND_RATE)
-    performance = Performance(Dialogue("en", ()), from_times([], length, SOUND_RATE, 25), ())
-sound = folder / "sound.wav"
-_write_sound(source, performance, sound)
-figures["mix and level"] = peak()
-picture = np.zeros((16, 16, 3), np.uint8)
-write_video((picture for _ in range(performance.timeline.frames)), folder / "video.mp4", 25, sound=sound,
-            preset="ultrafast")
-figures["mux"] = peak()
-figures["turns"] = len(performance.dialogue.turns)
-print(json.dumps(figures))
+def work(recording, listen):
+    request = checked_request(source=str(recording), engines={"render": "still", "diarization": "dvector"})
+    source = read_source(request)
+    figures = {"read": peak()}
+    if listen:
+        performance = hear(source, request, 25).performance
+        figures["hear"] = peak()
+    else:
+        from media.dialogue import Dialogue
+        from media.hygiene import check_sound
+        from media.timeline import from_times
+        check_sound(recording)
+        length = round(source.duration * SOUND_RATE)
+        performance = Performance(Dialogue("en", ()), from_times([], length, SOUND_RATE, 25), ())
+    sound = recording.with_suffix(".sound.wav")
+    _write_sound(source, performance, sound)
+    figures["mix and level"] = peak()
+    picture = np.zeros((16, 16, 3), np.uint8)
+    write_video((picture for _ in range(performance.timeline.frames)), recording.with_suffix(".mp4"), 25, sound=sound,
+                preset="ultrafast")
+    figures["mux"] = peak()
+    figures["turns"] = len(performance.dialogue.turns)
+    return figures
+
+print(json.dumps([work(Path(recording), sys.argv[1] == "listen") for recording in sys.argv[2:]]))
 """
 
 
@@ -85,12 +87,14 @@ def conversation(path: Path, minutes: float) -> None:
             file.writeframesraw(data[: wanted - start])
 
 
-def peaks(folder: Path, minutes: float, *, listen: bool) -> dict[str, float]:
-    """Megabytes at the end of each stage, the most so far."""
-    folder.mkdir()
-    conversation(folder / "talk.wav", minutes)
+def peaks(folder: Path, *lengths: float, listen: bool) -> list[dict[str, float]]:
+    """Megabytes at the end of each stage, the most so far, for recordings of `lengths` minutes, one after the other."""
+    folder.mkdir(exist_ok=True)
+    recordings = [folder / f"{minutes}.wav" for minutes in lengths]
+    for recording, minutes in zip(recordings, lengths, strict=True):
+        conversation(recording, minutes)
     done = subprocess.run(
-        [sys.executable, "-c", WORK, str(folder / "talk.wav"), str(folder), "listen" if listen else ""],
+        [sys.executable, "-c", WORK, "listen" if listen else "", *map(str, recordings)],
         capture_output=True,
         text=True,
         check=False,
@@ -98,12 +102,12 @@ def peaks(folder: Path, minutes: float, *, listen: bool) -> dict[str, float]:
         env=os.environ | {"PORTRAYAL_HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    figures: list[dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
 
 def test_checking_mixing_levelling_and_muxing_take_no_more_memory_for_ten_times_the_length(tmp_path: Path) -> None:
-    short, long = (peaks(tmp_path / str(minutes), minutes, listen=False) for minutes in (0.2, 2))
+    short, long = peaks(tmp_path, 0.2, 2, listen=False)
     # Two minutes at 48 kHz are 23 MB of float32, and were held several times over; a block of ten seconds is 2 MB.
     assert long["mux"] - short["mux"] < 10, (short, long)
 
@@ -113,5 +117,5 @@ def test_the_table_of_memory_by_length(tmp_path: Path) -> None:
     stages = ("read", "hear", "mix and level", "mux", "turns")
     print(f"\n| minutes | {' | '.join(stages)} |\n|{' --- |' * (len(stages) + 1)}")
     for minutes in str(LONG).split(","):
-        figures = peaks(tmp_path / minutes, float(minutes), listen=True)
+        (figures,) = peaks(tmp_path / minutes, float(minutes), listen=True)
         print(f"| {minutes} | {' | '.join(f'{figures[stage]:.0f}' for stage in stages)} |", flush=True)

@@ -1,5 +1,6 @@
 """Two people who talk at once are both heard, and both faces move."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def quarrel(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def quarrel(tmp_path_factory: pytest.TempPathFactory, seeded_home: Path) -> tuple[Path, Path]:
     """A recording in which Bob begins while Ann is still speaking; and who speaks when."""
     folder = tmp_path_factory.mktemp("quarrel")
+    shutil.copytree(seeded_home, folder / "home")
     engine = EspeakSynthesizer()
     ann, bob = (
         resample(speech.samples, speech.sample_rate, RATE)

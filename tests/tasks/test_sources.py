@@ -1,5 +1,6 @@
 """What is checked before any work begins, and how requests are read."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from tasks.sources import read_source
 
 
 @pytest.fixture(autouse=True, scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def home(tmp_path_factory: pytest.TempPathFactory, seeded_home: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PORTRAYAL_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("PORTRAYAL_HOME", str(shutil.copytree(seeded_home, tmp_path_factory.mktemp("own") / "home")))
         yield
 
 
@@ -31,11 +32,11 @@ def test_a_production_keeps_its_identity_when_its_file_changes(tmp_path: Path) -
 
 
 def test_two_files_of_one_name_are_two_productions_and_a_moved_file_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, seeded_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.casting import cast_portraits
 
-    monkeypatch.setenv("PORTRAYAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PORTRAYAL_HOME", str(shutil.copytree(seeded_home, tmp_path / "home")))
 
     def identity(path: Path) -> str:
         request = checked_request(source=str(path), engines={"render": "still"})

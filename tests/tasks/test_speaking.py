@@ -1,6 +1,7 @@
 """Voices: one for each speaker, the same ones whenever they speak, and no sentence is spoken twice."""
 
 import itertools
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,14 @@ from tasks.sources import read_source
 
 
 @pytest.fixture
-def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Performance]:
-    """Speaks a script that is written to the same file each time."""
+def home(tmp_path: Path, seeded_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(seeded_home, tmp_path / "home")
     monkeypatch.setenv("PORTRAYAL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def spoken(tmp_path: Path, home: None) -> Callable[..., Performance]:
+    """Speaks a script that is written to the same file each time."""
 
     def speak(text: str, language: str = "en", *cast: str, timeline: str = "elastic") -> Performance:
         path = tmp_path / ("talk.vtt" if text.startswith("WEBVTT") else "talk.txt")
@@ -123,8 +129,7 @@ def test_locked_turns_begin_and_end_as_in_the_scripts_own_language(spoken: Calla
     assert replace(spoken(LONG, "en", timeline="locked"), spoken=english.spoken) == english
 
 
-def test_the_record_tells_how_each_turn_was_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORTRAYAL_HOME", str(tmp_path / "home"))
+def test_the_record_tells_how_each_turn_was_fitted(tmp_path: Path, home: None) -> None:
     (tmp_path / "talk.txt").write_text(LONG, encoding="utf-8")
     request = checked_request(
         source=str(tmp_path / "talk.txt"), out=str(tmp_path / "out"), languages=["es"], engines={"render": "still"},

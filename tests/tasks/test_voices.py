@@ -35,16 +35,6 @@ Ann: It costs $20.
 """
 
 
-@pytest.fixture(scope="module")
-def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose catalog has the starter cast."""
-    home = tmp_path_factory.mktemp("seeded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PORTRAYAL_HOME", str(home))
-        workspace.catalog().dispose()
-    return home
-
-
 @pytest.fixture
 def spoken(tmp_path: Path, seeded_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Performance]:
     """Speaks a script; every name is a production of its own."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import regex
 
-from media.caption_lines import unbroken
 from media.dialogue import Glossary, is_speakable
+from media.phrases import unbroken
 from models.speech.protocols import Line, Translator
 from models.speech.translation.terms import MARK, pieces, protect, restore
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from media.caption_lines import unbroken
 from media.errors import MissingEngineError
+from media.phrases import unbroken
 from models.speech.translation.lines import sentences
 
 _BATCH = 16
