@@ -43,7 +43,7 @@ RECORDING_SUFFIXES = frozenset(
 def _plainly(schema: dict[str, Any]) -> None:
     """Make of "this or nothing" a field that may stay empty, and name what may be written in several ways.
 
-    Prefect's form would have switches between `str` and `None` instead. What is not required may be left out there, or be null.
+    Prefect's form would have switches between `str` and `None` instead. Its server takes null all the same, but not for a choice.
     """
     for field in schema["properties"].values():
         ways = field.get("anyOf", ())
@@ -57,8 +57,6 @@ def _plainly(schema: dict[str, Any]) -> None:
             field["anyOf"] = [{"title": "From the list" if "enum" in one else "By name"} | one for one in some]
             continue
         field |= some[0]
-        if "enum" in field:
-            field["enum"] = [*field["enum"], None]
 
 
 class Form(BaseModel):

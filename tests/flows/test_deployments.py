@@ -156,8 +156,8 @@ def test_the_form_has_titles_descriptions_and_bounds(deployed: dict[str, Any]) -
     schema = deployed["produce"].parameter_openapi_schema
     definitions = schema["definitions"]
     request = definitions["ProductionRequest"]["properties"]
-    assert request["layout"]["enum"] == ["spotlight", "gallery", "duet", None]
-    assert request["priority"]["enum"] == ["urgent", "normal", "batch", None]
+    assert request["layout"]["enum"] == ["spotlight", "gallery", "duet"]
+    assert request["priority"]["enum"] == ["urgent", "normal", "batch"]
     assert set(definitions["ProductionRequest"]["required"]) == {"source", "out"}
     for field, item, names in (
         ("cast", "CastWish", {"speaker", "portrait"}),
