@@ -42,6 +42,9 @@ UPDATE_SECONDS = 3.0
 TABLE_ROWS = 1000
 """Of segments that a table shows; those that failed come first."""
 
+TOLD_ERRORS = 20
+"""Above that table, in full."""
+
 log = logging.getLogger("portrayal")
 
 
@@ -157,19 +160,25 @@ class _ServerWatch(Watch):
 
     def failed(self, segments: Sequence[PlannedSegment], error: str) -> None:
         for one in segments:
-            self._rows[_row_key(one)] |= {"state": "failed", "error": error}
+            self._rows[_row_key(one)] |= {"state": "failed", "error": error.removeprefix(f"{one.job.label}: ")}
             payload = {"turn": None if one.turn is None else one.turn + 1, "speaker": one.speaker}
             self._emit("segment.failed", payload | {"language": one.language, "segment": one.key, "error": error})
         self._log.error("%s: %s", self._name, error)
 
     def all_rendered(self) -> None:
-        order = {"failed": 0, "waiting": 1, "rendered": 2, "cached": 3}
-        rows = sorted(self._rows.values(), key=lambda row: order[row["state"]])
-        left_out = len(rows) - TABLE_ROWS
-        said = f"Segments of {self._name}" + (f"; {left_out} more are not shown" if left_out > 0 else "")
-        shown = {id(row) for row in rows[:TABLE_ROWS]}
-        table = [row for row in self._rows.values() if id(row) in shown]
-        self._try(lambda: create_table_artifact(table, key=f"{self._key}-segments", description=said))
+        order = ("failed", "waiting", "rendered", "cached")
+        rows = sorted(self._rows.values(), key=lambda row: order.index(row["state"]))
+        counts = [(state, sum(row["state"] == state for row in rows)) for state in order]
+        said = f"Segments of {self._name}: " + ", ".join(f"{count} {state}" for state, count in counts if count)
+        if len(rows) > TABLE_ROWS:
+            said += f"; {len(rows) - TABLE_ROWS} of them are not shown"
+        # What went wrong is a sentence each, for which a narrow table has no room.
+        wrong = [
+            f"- turn {row['turn']}, {row['speaker']}, {row['language']}: {row['error']}" for row in rows if row["error"]
+        ]
+        if wrong:
+            said = "\n".join([said, "", *wrong[:TOLD_ERRORS]])
+        self._try(lambda: create_table_artifact(rows[:TABLE_ROWS], key=f"{self._key}-segments", description=said))
 
     def published(self, language: str, video: str, seconds: float) -> None:
         self._log.info("%s in %s: published, %s long, %s", self._name, language, duration(seconds), video)

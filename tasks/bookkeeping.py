@@ -84,7 +84,7 @@ class IncompleteError(RenderError):
 
     def __init__(self, production: Production) -> None:
         super().__init__(
-            f"{production.name} is incomplete: {'; '.join(production.problems)} (run the same command again for the rest)."
+            f"{production.name} is incomplete: {'; '.join(production.problems)} (run it again for the rest)."
         )
         self.production = production
 

@@ -101,7 +101,12 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     assert (
         rows[1, "Ann"]["language"] == "en" and rows[1, "Ann"]["frames"] > 0 and rows["idle", "Ann"]["language"] == "all"
     )
-    assert rows[2, "Bob"]["state"] == "failed" and "turn 2 (Bob) in en" in rows[2, "Bob"]["error"]
+    assert rows[2, "Bob"]["state"] == "failed" and rows[2, "Bob"]["error"].startswith("the picture of portrait '")
+    first, told = json.loads(broken["segments"].data)[0], broken["segments"].description
+    assert first["state"] == "failed" and told.startswith("Segments of talk: 2 failed, 3 rendered\n")
+    assert "\n- turn 2, Bob, en: the picture of portrait '" in told and mended["segments"].description.endswith(
+        "cached\n"
+    )
     states = [one["state"] for one in json.loads(mended["segments"].data)]
     assert sorted(states) == ["cached"] * 3 + ["rendered"] * 2
     video = tmp_path / "out" / "talk.en.mp4"
@@ -133,7 +138,7 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     # Every turn is asked for twice; whoever asked who is cast has had all of them spoken before.
     assert got["portrayal.cache.lookups", "hit,speech"] == 6 and got["portrayal.cache.lookups", "miss,speech"] == 0
     assert (
-        got["portrayal.failures", "segment,unexpected"] == 2 and got["portrayal.failures", "production,rendering"] == 0
+        got["portrayal.failures", "rendering,segment"] == 2 and got["portrayal.failures", "production,rendering"] == 0
     )
     assert got["portrayal.renditions", "done"] == got["portrayal.renditions", "incomplete"] == 1
     assert got["portrayal.segments.waiting", ""] == 0
