@@ -155,8 +155,11 @@ class _Exporter:
     def __init__(self) -> None:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import MetricExportResult, PeriodicExportingMetricReader
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
         from opentelemetry.sdk.resources import Resource
+
+        import catalog.workload  # noqa: F401  which the thread that sends will need
+        from tasks import workspace  # noqa: F401
 
         self.pid = os.getpid()
         timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else TIMEOUT_SECONDS
@@ -170,14 +173,10 @@ class _Exporter:
             self._provider.get_meter("portrayal").create_observable_gauge(
                 one.name, [_observing(measure)], one.unit, one.description
             )
-        began = _zeros(resource)
-
-        def send_first() -> None:
-            # Where nobody takes them, nothing else is tried: the end of a short command would wait for it.
-            if began is not None and exporter.export(began) is MetricExportResult.SUCCESS:
-                self.flush()
-
-        self._first = threading.Thread(target=send_first, name="first metrics", daemon=True)
+        # In a thread, which imports nothing: what is imported by two at once may be waited for by both for ever.
+        self._first = threading.Thread(
+            target=exporter.export, args=(_zeros(resource),), name="first metrics", daemon=True
+        )
         self._first.start()
         atexit.register(close)
 
@@ -217,7 +216,7 @@ def _counters(provider: "MeterProvider") -> dict[str, Any]:
     return made
 
 
-def _zeros(resource: "Resource") -> "MetricsData | None":
+def _zeros(resource: "Resource") -> "MetricsData":
     """All counters at zero: what is collected later may have been counted with, or wait for the catalog."""
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -225,9 +224,10 @@ def _zeros(resource: "Resource") -> "MetricsData | None":
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], resource, shutdown_on_exit=False)
     _counters(provider)
-    data = reader.get_metrics_data()
+    zeros = reader.get_metrics_data()
     provider.shutdown()
-    return data
+    assert zeros is not None, "it has just been added to"
+    return zeros
 
 
 _current: _Exporter | None = None

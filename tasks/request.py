@@ -126,7 +126,7 @@ class SpeakerWish(Form):
 class CastWish(SpeakerWish):
     """Who is shown for a speaker."""
 
-    portrait: str = Field(title="Portrait", description="Its name in the catalog, such as tara", min_length=1)
+    portrait: str = Field(title="Portrait", description="Its name in the catalog, such as tunde-adeyemi", min_length=1)
 
 
 class VoiceWish(SpeakerWish):
