@@ -159,7 +159,7 @@ class _Exporter:
         from opentelemetry.sdk.resources import Resource
 
         import catalog.workload  # noqa: F401  which the thread that sends will need
-        from tasks import workspace  # noqa: F401
+        from tasks import portraits, workspace  # noqa: F401
 
         self.pid = os.getpid()
         timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else TIMEOUT_SECONDS
