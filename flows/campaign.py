@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import httpx
 from prefect import flow, get_run_logger
-from pydantic import Field
 
 from catalog import campaigns
 from catalog.campaigns import Claim, Outcome
@@ -21,10 +20,12 @@ from tasks.bookkeeping import IncompleteError
 from tasks.campaign_runner import LEASE_SECONDS, Drained, Held, StoppedError, drain
 from tasks.campaigns import approve_rows, publish, record_speech, request_of
 from tasks.interruption import interrupted_by
+from tasks.request import asked
 from tasks.sources import read_source
 from tasks.webhooks import deliver_due, delivering
 
 MANY = 1 << 10
+MOST = 1_000_000
 
 
 def produce_row(held: Held) -> Outcome:
@@ -104,8 +105,10 @@ def run_here(
     persist_result=False,
 )
 def campaign(
-    names: Annotated[list[str] | None, Field(max_length=1000)] = None,
-    limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None,
+    names: Annotated[
+        list[str], asked("Campaigns", "Their names; none: all that have something to do", max_length=1000)
+    ] = [],  # noqa: B006  never changed; a form shows it
+    limit: Annotated[int, asked("Productions at most", "End after so many", ge=1, le=MOST)] = MOST,
 ) -> dict[str, Any]:
     """Drain campaigns; returns what this runner did.
 
@@ -118,7 +121,7 @@ def campaign(
     """
     log = get_run_logger()
     drained = run_here(
-        names or (),
+        names,
         limit=limit,
         on_row=lambda claim, state: log.info("%s %s: %s", claim.campaign, claim.request_id, state),
     )
@@ -134,9 +137,11 @@ def campaign(
     persist_result=False,
 )
 def approve(
-    name: Annotated[str, Field(min_length=1)],
-    request_ids: list[str] | None = None,
-    by: Annotated[str, Field(max_length=200)] = "",
+    name: Annotated[str, asked("Campaign", "Its name", min_length=1)],
+    request_ids: Annotated[
+        list[str], asked("Rows", "Their ids, as the table that was queued has them; none: all that wait")
+    ] = [],  # noqa: B006  never changed; a form shows it
+    by: Annotated[str, asked("Approved by", "Your name; it is put on record", max_length=200)] = "",
 ) -> int:
     """Let rows go that wait for approval; returns how many videos' rows were published.
 
@@ -149,7 +154,7 @@ def approve(
         RenderError: some could not be published, and why.
     """
     engine = workspace.catalog()
-    published, problems = approve_rows(engine, name, request_ids or (), by)
+    published, problems = approve_rows(engine, name, request_ids, by)
     deliver_due(engine, workspace.settings())
     if problems:
         raise RenderError(f"{len(problems)} rows were not published: {'; '.join(problems)}")

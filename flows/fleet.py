@@ -109,4 +109,5 @@ def send_metrics() -> None:
         raise InputError("no collector is named; set OTEL_EXPORTER_OTLP_ENDPOINT to one that takes OTLP over HTTP.")
     workspace.catalog()  # a catalog that cannot be opened is said now
     metrics.start()
+    metrics.flush()
     threading.Event().wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import flow, get_run_logger
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from flows.produce import produce
 from media import results
@@ -23,7 +23,7 @@ from media.errors import PortrayalError, RenderError
 from media.languages import closest
 from tasks import workspace
 from tasks.bookkeeping import stored_request
-from tasks.request import ProductionRequest, RenderEngine, SynthesisEngine, TranslationEngine
+from tasks.request import Form, ProductionRequest, RenderEngine, SynthesisEngine, TranslationEngine, asked
 from tasks.sources import translations_beside, written_languages
 
 if TYPE_CHECKING:
@@ -63,16 +63,16 @@ class MissingRendition:
         return ProductionRequest.model_validate(asked | now | {"engines": asked["engines"] | dict(engines or {})})
 
 
-class EngineChoice(BaseModel):
+class EngineChoice(Form):
     """Engines that make what is missing; whatever is left out is as the production was made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     translation: TranslationEngine | None = Field(
         default=None, title="Translation", description="Engine that translates what nobody has translated, or auto"
     )
-    synthesis: SynthesisEngine | None = Field(default=None, title="Speech", description="Engine that speaks")
-    render: RenderEngine | None = Field(default=None, title="Pictures", description="Engine that renders clips")
+    synthesis: SynthesisEngine | None = Field(default=None, title="Speech", description="Engine that speaks, or auto")
+    render: RenderEngine | None = Field(
+        default=None, title="Pictures", description="Engine that renders clips, or auto"
+    )
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -155,9 +155,14 @@ def _spoken(asked: Mapping[str, Any], recording: Path) -> str | None:
     persist_result=False,
 )
 def localize(
-    limit: Annotated[int, Field(ge=1, le=100_000)] = 100,
-    languages: Annotated[list[str], Field(max_length=100)] = [],  # noqa: B006  never changed; a form shows it
-    engines: EngineChoice = AS_IT_WAS_MADE,
+    limit: Annotated[int, asked("Productions at most", "In one run, the last changed first", ge=1, le=100_000)] = 100,
+    languages: Annotated[
+        list[str],
+        asked("Languages", "Codes such as es, wanted of everything beside what people have translated", max_length=100),
+    ] = [],  # noqa: B006  never changed; a form shows it
+    engines: Annotated[
+        EngineChoice, asked("Engines", "Empty: those that each production was made with", shown={"default": {}})
+    ] = AS_IT_WAS_MADE,
 ) -> list[str]:
     """Produce what is missing, one production after another; returns the paths of the new videos.
 

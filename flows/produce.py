@@ -8,14 +8,16 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from prefect import flow, task
+from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from flows import watching
 from flows.render import ATTEMPTS, THREADS, named, render_here, render_on_pool
-from media.errors import LostArtifactError, PortrayalError, RightsError, StorageError
+from media.errors import InputError, LostArtifactError, PortrayalError, RightsError, StorageError
+from media.results import is_url
 from media.segment import Clip
 from tasks import (
     assembling,
@@ -34,24 +36,26 @@ from tasks import (
 from tasks.bookkeeping import CatalogNotes, IncompleteError, Production
 from tasks.interruption import go_on
 from tasks.progress import Advance, note, part, stage
-from tasks.request import ProductionRequest
+from tasks.request import ProductionRequest, asked
 from tasks.segments import PlannedSegment
 from tasks.sources import Source
 
 Made = TypeVar("Made")
 
 # Prefect's own cache is not used: clips, speech and what is heard have content keys in the artifact store.
-read_source = task(name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
-hear = task(name=hearing.STAGE, cache_policy=NO_CACHE)(hearing.hear)
-translate = task(name=translating.STAGE, cache_policy=NO_CACHE)(translating.translate)
-cast_portraits = task(name=casting.STAGE, cache_policy=NO_CACHE)(casting.cast_portraits)
+read_source = task(name=sources.STAGE, task_run_name=sources.STAGE, cache_policy=NO_CACHE)(sources.read_source)
+hear = task(name=hearing.STAGE, task_run_name=hearing.STAGE, cache_policy=NO_CACHE)(hearing.hear)
+translate = task(name=translating.STAGE, task_run_name=translating.STAGE, cache_policy=NO_CACHE)(translating.translate)
+cast_portraits = task(name=casting.STAGE, task_run_name=casting.STAGE, cache_policy=NO_CACHE)(casting.cast_portraits)
 speak = task(name=speaking.STAGE, task_run_name=speaking.STAGE + " in {language}", cache_policy=NO_CACHE)(
     speaking.speak
 )
 assemble = task(
     name=assembling.STAGE, task_run_name=assembling.STAGE + " in {performance.language}", cache_policy=NO_CACHE
 )(assembling.assemble)
-write_record = task(name=bookkeeping.STAGE, cache_policy=NO_CACHE)(bookkeeping.write_record)
+write_record = task(name=bookkeeping.STAGE, task_run_name=bookkeeping.STAGE, cache_policy=NO_CACHE)(
+    bookkeeping.write_record
+)
 
 
 @flow(
@@ -61,7 +65,9 @@ write_record = task(name=bookkeeping.STAGE, cache_policy=NO_CACHE)(bookkeeping.w
     task_runner=THREADS,
     persist_result=False,
 )
-def produce(request: ProductionRequest) -> Production:
+def produce(
+    request: Annotated[ProductionRequest, asked("Production", "One source, and what is wanted of it")],
+) -> Production:
     """Make one video per language of a script or a recording, and `production.json` beside them.
 
     Nothing that was made before is made again: whatever is killed, run it again, and only what is missing is done.
@@ -75,6 +81,7 @@ def produce(request: ProductionRequest) -> Production:
     began = time.perf_counter()
     timings: dict[str, float] = defaultdict(float)
     try:
+        _require_lasting_place(request.out)
         with _timed(timings, sources.STAGE):
             source = _again_when_cut_off(lambda: read_source(request))
         request = domains.settled(request, source)
@@ -86,6 +93,17 @@ def produce(request: ProductionRequest) -> Production:
         raise
     finally:
         metrics.flush()
+
+
+def _require_lasting_place(out: str | None) -> None:
+    """Refuse to make videos that nobody would find: a worker runs each production in a folder that is removed afterwards."""
+    if out is None:
+        raise InputError("out: name a folder for the videos, or s3://bucket/folder.")
+    if runtime.deployment.id is not None and not (is_url(out) or Path(out).is_absolute()):
+        raise InputError(
+            f"out: {out} is not a whole path, and what a worker writes into its own folder is removed after the run; "
+            f"give one that begins with /, or s3://bucket/folder."
+        )
 
 
 def _again_when_cut_off(work: Callable[[], Made]) -> Made:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -17,7 +17,7 @@ from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from media.errors import InputError, PortrayalError, RenderError
 from media.segment import Clip, Segment
@@ -26,7 +26,7 @@ from tasks import domains, metrics, rendering, workspace
 from tasks.dispatch import in_window
 from tasks.progress import part
 from tasks.rendering import RendererLostError, RenderJob
-from tasks.request import RenderOptions
+from tasks.request import Form, RenderOptions, asked
 
 ATTEMPTS = 3
 CHUNK_SEGMENTS = 200
@@ -42,30 +42,30 @@ MOST_THREADS = 32
 THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MOST_THREADS)
 
 
-class SegmentOrder(BaseModel):
+class SegmentOrder(Form):
     """One segment to render, as references."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     portrait: str = Field(title="Portrait", description="Slug in the catalog")
     audio: str = Field(title="Sound", description="Artifact key of a 16 kHz mono WAV")
-    frames: int = Field(title="Frames", ge=1, le=1_000_000)
+    frames: int = Field(title="Frames", description="How many the clip has", ge=1, le=1_000_000)
     checkpoint: str = Field(default="auto", title="Checkpoint", description="Name or folder; auto: the starter")
     fingerprint: str | None = Field(
         default=None, title="Fingerprint", description="Refuse to render with a checkpoint that has another one"
     )
-    render: RenderOptions = Field(default=RenderOptions(), title="Rendering")
+    render: RenderOptions = Field(
+        default_factory=RenderOptions, title="Rendering", description="Whatever is left out is the checkpoint's own"
+    )
     purpose: str | None = Field(default=None, title="Purpose", description="What it is for; the consent must cover it")
-    region: str | None = Field(default=None, title="Region", description="Where it is shown; default: everywhere")
-    language: str | None = Field(default=None, title="Language", description="Which is spoken; none for idle clips")
+    region: str | None = Field(
+        default=None, title="Region", description="Where it is shown, as a country code; empty: everywhere"
+    )
+    language: str | None = Field(default=None, title="Language", description="Which is spoken; empty for idle clips")
 
 
-class RenderOrder(BaseModel):
+class RenderOrder(Form):
     """Segments to render; best all with one checkpoint."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    segments: list[SegmentOrder] = Field(title="Segments", min_length=1, max_length=10_000)
+    segments: list[SegmentOrder] = Field(title="Segments", description="At least one", min_length=1, max_length=10_000)
 
 
 def _may_work_next_time(_task: Any, _run: Any, state: Any) -> bool:
@@ -92,7 +92,9 @@ def render_clip(job: RenderJob) -> Clip:
     task_runner=THREADS,
     persist_result=False,
 )
-def render(order: RenderOrder) -> list[str]:
+def render(
+    order: Annotated[RenderOrder, asked("Order", "What `produce` sends to the pool; seldom filled in by hand")],
+) -> list[str]:
     """Render what is missing; returns the artifact keys of all clips, in the order of the segments.
 
     Raises:

@@ -21,27 +21,34 @@ _STATES = {
     "cancelled": "#6b7280",
 }
 _STYLE = """
-:root{color-scheme:light}
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1c2329;background:#fff}
-h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.2rem;margin:2.5rem 0 .25rem;padding-top:.75rem;border-top:2px solid #1c2329}
-.about{color:#4a545d;margin:.1rem 0 .75rem;max-width:50rem}
-.tiles{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.25rem 0;padding:0;list-style:none}
-.tiles li{flex:1 1 9rem;border:1px solid #cdd4da;border-radius:.4rem;padding:.6rem .8rem}
+:root{color-scheme:light dark;--page:#fff;--text:#1c2329;--quiet:#4a545d;--line:#cdd4da;--alarm:#c0392b;--alarm-page:#fdf1ef}
+@media(prefers-color-scheme:dark){:root{--page:#14181c;--text:#e6eaee;--quiet:#a9b3bc;--line:#3a444d;--alarm:#ef7a6d;--alarm-page:#33201e}}
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:var(--text);background:var(--page)}
+h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.2rem;margin:2.5rem 0 .25rem;padding-top:.75rem;border-top:2px solid}
+.about{color:var(--quiet);margin:.1rem 0 .75rem;max-width:50rem}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem;margin:1.25rem 0;padding:0;list-style:none}
+.tiles li{border:1px solid var(--line);border-radius:.4rem;padding:.6rem .8rem}
 .tiles b{display:block;font-size:1.6rem;line-height:1.2;font-variant-numeric:tabular-nums}
-.tiles .look{border-color:#c0392b;background:#fdf1ef}
+.tiles .look{border-color:var(--alarm);background:var(--alarm-page)}
 table{border-collapse:collapse;width:100%;font-size:.875rem}
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #dde2e7}
+th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
 td{overflow-wrap:break-word;max-width:22rem}td.long{overflow-wrap:anywhere;min-width:10rem}
-th{font-weight:600;border-bottom:1px solid #1c2329}
+th{font-weight:600;border-bottom-color:currentColor}
 td.time{white-space:nowrap;font-variant-numeric:tabular-nums}td:first-child{min-width:8rem}
 th.number,td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.scroll{overflow-x:auto;margin:.75rem 0}figure{margin:.75rem 0}figcaption{font-size:.875rem;font-weight:600}
-svg{max-width:100%;height:auto;margin:.25rem 0;font-family:system-ui,sans-serif}
-.key{font-size:.875rem;margin:0}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}
-.key span:first-child{margin-left:0}.state{border-left:.35rem solid;padding-left:.4rem;white-space:nowrap}
-.none{color:#4a545d}
-@media print{body{margin:0;max-width:none}section{break-inside:avoid-page}}
+.scroll{overflow-x:auto;margin:.75rem 0}figure{margin:.75rem 0}figcaption,.bars,.key{font-size:.875rem}figcaption{font-weight:600}
+.bars{display:grid;grid-template-columns:fit-content(14rem) 1fr;gap:.25rem .75rem;margin:.35rem 0;max-width:52rem}
+.bars dt{text-align:right;overflow-wrap:anywhere}
+.bars dd{display:flex;align-items:center;margin:0;font-variant-numeric:tabular-nums}
+.bars dd span{height:1.25rem;flex:none}.bars dd b{font-weight:400;margin-left:.4rem}
+.key{display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:0;padding:0;list-style:none}
+.key span{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
+.state{border-left:.35rem solid;padding-left:.4rem;white-space:nowrap}.none{color:var(--quiet)}
+@media(max-width:40rem){.bars{grid-template-columns:1fr}.bars dt{text-align:left}.bars dd{margin-bottom:.35rem}}
+@media print{:root{color-scheme:light}body{margin:0;max-width:none}section{break-inside:avoid-page}}
 """
+_MOST_ROWS = 200
+"""Of a table on the page: with a year's productions nobody could find anything on it, and CSV has all of them."""
 _ABOUT = {
     "failures": "What somebody has to look at: campaign rows that failed or stayed incomplete, and videos outside of campaigns.",
     "expiring_consents": "When a consent ends, its portrait is not shown any more in new videos.",
@@ -145,7 +152,12 @@ def as_html(tables: Mapping[str, Rows], at: datetime | None = None) -> str:
             parts.append('<p class="none">Nothing yet.</p></section>')
             continue
         parts.append(_plot(name, rows))
-        parts += [_html_table(rows, columns) for columns in _SHOWN.get(name, (None,))]
+        parts += [_html_table(name, rows[:_MOST_ROWS], columns) for columns in _SHOWN.get(name, (None,))]
+        if len(rows) > _MOST_ROWS:
+            parts.append(
+                f'<p class="none">The first {_MOST_ROWS} of {len(rows)}; all of them: '
+                f"<code>portrayal report --format csv --figure {html.escape(name)}</code></p>"
+            )
         parts.append("</section>")
     return "\n".join([*parts, "</body></html>", ""])
 
@@ -156,7 +168,7 @@ def _tiles(tables: Mapping[str, Rows]) -> str:
     if campaigns is not None:
         total = {name: sum(one.get(name) or 0 for one in campaigns) for name in (*_STATES, "gpu_minutes_to_go")}
         tiles += [
-            ("productions done", total["done"], False),
+            ("productions of campaigns done", total["done"], False),
             ("queued or running", total["queued"] + total["running"], False),
             ("GPU minutes to go", total["gpu_minutes_to_go"], False),
             ("wait for approval", total["awaiting_approval"], total["awaiting_approval"] > 0),
@@ -179,9 +191,10 @@ def _plot(name: str, rows: Rows) -> str:
         case "campaign_progress":
             lines = [(one["campaign"], [(one[state], state) for state in _STATES]) for one in rows]
             key = "".join(
-                f'<span style="background:{color}"></span>{state.replace("_", " ")}' for state, color in _STATES.items()
+                f'<li><span style="background:{color}"></span>{state.replace("_", " ")}</li>'
+                for state, color in _STATES.items()
             )
-            return _bars("Productions by state", lines) + f'<p class="key">{key}</p>'
+            return _bars("Productions by state", lines) + f'<ul class="key">{key}</ul>'
         case "cost_per_minute":
             costs = [(f"{one['language']} ({one['kind']})", one["gpu_minutes_per_minute"]) for one in rows]
             return _bars("GPU-minutes for a finished minute", [(label, [(cost, "running")]) for label, cost in costs])
@@ -199,23 +212,20 @@ def _plot(name: str, rows: Rows) -> str:
 def _bars(title: str, lines: Sequence[tuple[str, Sequence[tuple[float, str]]]], most: float = 0.0) -> str:
     """Horizontal bars, each of parts of a length and a state's colour."""
     most = max([most, *(sum(length or 0 for length, _ in parts) for _, parts in lines)]) or 1.0
-    height = 26 * len(lines) + 8
-    drawn = [f'<svg role="img" viewBox="0 0 900 {height}" width="900" height="{height}">']
-    drawn.append(f"<title>{html.escape(title)}</title>")
-    for index, (label, parts) in enumerate(lines):
-        top, left = 26 * index + 4, 220.0
-        short = label if len(label) <= 25 else label[:24] + "…"
-        drawn.append(f'<text x="212" y="{top + 15}" text-anchor="end" font-size="14">{html.escape(short)}</text>')
-        for length, state in parts:
-            width = 580 * (length or 0) / most
-            drawn.append(f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="20" fill="{_STATES[state]}"/>')
-            left += width
+    drawn = []
+    for label, parts in lines:
+        bar = "".join(
+            # What is left over is for the number.
+            f'<span style="width:{85 * length / most:.2f}%;background:{_STATES[state]}" title="{state.replace("_", " ")}"></span>'
+            for length, state in parts
+            if length
+        )
         total = sum(length or 0 for length, _ in parts)
-        drawn.append(f'<text x="{left + 8:.1f}" y="{top + 15}" font-size="14">{_number(total)}</text>')
-    return f"<figure><figcaption>{html.escape(title)}</figcaption>" + "".join([*drawn, "</svg></figure>"])
+        drawn.append(f"<dt>{html.escape(label)}</dt><dd>{bar}<b>{_number(total)}</b></dd>")
+    return f'<figure><figcaption>{html.escape(title)}</figcaption><dl class="bars">{"".join(drawn)}</dl></figure>'
 
 
-def _html_table(rows: Rows, shown: Sequence[str] | None = None) -> str:
+def _html_table(name: str, rows: Rows, shown: Sequence[str] | None = None) -> str:
     columns = [one for one in shown if one in rows[0]] if shown else list(rows[0])
     numbers = {one for one in columns if any(isinstance(row[one], int | float) for row in rows)}
     head = "".join(
@@ -224,7 +234,12 @@ def _html_table(rows: Rows, shown: Sequence[str] | None = None) -> str:
         for one in columns
     )
     body = "".join("<tr>" + "".join(_cell(one, row[one]) for one in columns) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    label = html.escape(VIEWS.get(name, name.capitalize()))
+    # One that is too wide for the page can be moved with the keyboard, too.
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _cell(column: str, value: Any) -> str:

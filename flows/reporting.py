@@ -1,15 +1,14 @@
 """The flow `report`: every morning, the figures of the catalog as one HTML page."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_link_artifact
+from prefect.artifacts import create_markdown_artifact
 
 from flows.report import productions
 from flows.report_files import as_html, figures, flat
+from flows.watching import where_it_is
 from media.atomic import whole_file
-from media.results import is_url
 from tasks import workspace
 
 
@@ -41,7 +40,5 @@ def report() -> str:
         with workspace.store().writing(f"reports/{name}") as draft:
             draft.write_text(page, encoding="utf-8")
     get_run_logger().info("%s", place)
-    create_link_artifact(
-        place if is_url(place) else Path(place).as_uri(), name, key="report", description=f"Figures of {at:%Y-%m-%d}"
-    )
+    create_markdown_artifact(where_it_is(place), key="report", description=f"Figures of {at:%Y-%m-%d}")
     return place

@@ -8,6 +8,7 @@ import base64
 import contextvars
 import logging
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,6 @@ from typing import Any
 
 from prefect import get_run_logger
 from prefect.artifacts import (
-    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -30,6 +30,7 @@ from prefect.settings import get_current_settings
 
 from flows import embedded
 from flows.report import duration
+from media.results import is_url
 from media.segment import Clip
 from tasks import progress, rendering
 from tasks.bookkeeping import IncompleteError
@@ -40,6 +41,9 @@ UPDATE_SECONDS = 3.0
 """How often progress is told."""
 TABLE_ROWS = 1000
 """Of segments that a table shows; those that failed come first."""
+
+TOLD_ERRORS = 20
+"""Above that table, in full."""
 
 log = logging.getLogger("portrayal")
 
@@ -156,29 +160,36 @@ class _ServerWatch(Watch):
 
     def failed(self, segments: Sequence[PlannedSegment], error: str) -> None:
         for one in segments:
-            self._rows[_row_key(one)] |= {"state": "failed", "error": error}
+            self._rows[_row_key(one)] |= {"state": "failed", "error": error.removeprefix(f"{one.job.label}: ")}
             payload = {"turn": None if one.turn is None else one.turn + 1, "speaker": one.speaker}
             self._emit("segment.failed", payload | {"language": one.language, "segment": one.key, "error": error})
         self._log.error("%s: %s", self._name, error)
 
     def all_rendered(self) -> None:
-        order = {"failed": 0, "waiting": 1, "rendered": 2, "cached": 3}
-        rows = sorted(self._rows.values(), key=lambda row: order[row["state"]])
-        left_out = len(rows) - TABLE_ROWS
-        said = f"Segments of {self._name}" + (f"; {left_out} more are not shown" if left_out > 0 else "")
-        shown = {id(row) for row in rows[:TABLE_ROWS]}
-        table = [row for row in self._rows.values() if id(row) in shown]
-        self._try(lambda: create_table_artifact(table, key=f"{self._key}-segments", description=said))
+        order = ("failed", "waiting", "rendered", "cached")
+        rows = sorted(self._rows.values(), key=lambda row: order.index(row["state"]))
+        counts = [(state, sum(row["state"] == state for row in rows)) for state in order]
+        said = f"Segments of {self._name}: " + ", ".join(f"{count} {state}" for state, count in counts if count)
+        if len(rows) > TABLE_ROWS:
+            said += f"; {len(rows) - TABLE_ROWS} of them are not shown"
+        # What went wrong is a sentence each, for which a narrow table has no room.
+        wrong = [
+            f"- turn {row['turn']}, {row['speaker']}, {row['language']}: {row['error']}" for row in rows if row["error"]
+        ]
+        if wrong:
+            said = "\n".join([said, "", *wrong[:TOLD_ERRORS]])
+        self._try(lambda: create_table_artifact(rows[:TABLE_ROWS], key=f"{self._key}-segments", description=said))
 
     def published(self, language: str, video: str, seconds: float) -> None:
         self._log.info("%s in %s: published, %s long, %s", self._name, language, duration(seconds), video)
         local = None if "://" in video else Path(video).resolve()
-        key, where = f"{self._key}-{language.lower()}", local.as_uri() if local else video
-        file = where.rsplit("/", 1)[-1]
+        key = f"{self._key}-{language.lower()}"
         title = f"{self._name} in {language}, {duration(seconds)}"
-        self._try(lambda: create_link_artifact(where, file, key=f"{key}-video", description=title))
+        told = where_it_is(str(local or video))
+        self._try(lambda: create_markdown_artifact(told, key=f"{key}-video", description=f"Video: {title}"))
         if local:  # what is far away is not fetched for its stills
-            self._try(lambda: create_markdown_artifact(_stills(local, title), key=f"{key}-sheet", description=title))
+            sheet = f"Contact sheet: {title}"
+            self._try(lambda: create_markdown_artifact(_stills(local, title), key=f"{key}-sheet", description=sheet))
         self._emit("rendition.published", {"language": language, "video": str(local or video), "seconds": seconds})
 
     def end(self, how: str, error: str | None = None) -> None:
@@ -271,14 +282,29 @@ class _ProgressArtifact:
         text = f"{self._name}: {self._done:.0f} of {self._total:.0f} frames"
         made, left = self._done - self._done_before, self._total - self._done
         if self._working_since is not None and made > 0 and left > 0:
-            text += f", about {duration((time.monotonic() - self._working_since) / made * left)} left"
-        return min(percent, 100.0), text
+            text += f", about {_roughly((time.monotonic() - self._working_since) / made * left)} left"
+        return min(round(percent, 1), 100.0), text
 
     def _tell(self, text: str) -> None:
         if text != self._said and self._artifact is not None:
             self._said = text
             percent, artifact = self._now()[0], self._artifact
             _try(lambda: update_progress_artifact(artifact, percent, description=text), self._name)
+
+
+def where_it_is(place: str) -> str:
+    """Markdown that says where a file is: a link where a browser can follow it, else a path to copy, and whose it is."""
+    if place.startswith(("http://", "https://")):
+        return f"[{place.rsplit('/', 1)[-1]}]({place})"
+    return f"`{place}`" + ("" if is_url(place) else f"\n\non the machine {socket.gethostname()}")
+
+
+def _roughly(seconds: float) -> str:
+    """`130` as `2 min`: what is left is an estimate."""
+    if seconds < 99.5:
+        return f"{max(seconds, 1):.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _stills(video: Path, title: str) -> str:

@@ -83,9 +83,8 @@ class IncompleteError(RenderError):
     """Some segments could not be rendered. What was made is in `production`; running again does the rest."""
 
     def __init__(self, production: Production) -> None:
-        super().__init__(
-            f"{production.name} is incomplete: {'; '.join(production.problems)} (run the same command again for the rest)."
-        )
+        problems = "; ".join(problem.rstrip(".") for problem in production.problems)
+        super().__init__(f"{production.name} is incomplete: {problems} (run it again for the rest).")
         self.production = production
 
 

@@ -5,10 +5,12 @@ the alerts in `deploy` are tested against this list. OpenTelemetry is imported w
 """
 
 import atexit
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,12 +19,19 @@ from media.errors import PortrayalError
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Observation
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.resources import Resource
 
     from catalog.workload import Backlog
+
+log = logging.getLogger("portrayal")
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
 TIMEOUT_SECONDS = 3.0
 """A collector that does not answer delays the end of a command by so much at most."""
+CATALOG_SECONDS = 30.0
+"""The catalog may take so long to say what waits; on a busy machine that is more than one would think."""
 _STAGE_BOUNDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 8 * 3600)
 
 Kind = Literal["counter", "updown", "histogram", "gauge"]
@@ -149,36 +158,76 @@ class _Exporter:
         from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
         from opentelemetry.sdk.resources import Resource
 
+        import catalog.workload  # noqa: F401  which the thread that sends will need
+        from tasks import portraits, workspace  # noqa: F401
+
         self.pid = os.getpid()
         timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else TIMEOUT_SECONDS
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(timeout=timeout))
+        exporter = OTLPMetricExporter(timeout=timeout)
+        reader = PeriodicExportingMetricReader(exporter)
         # Without a name of its own, a process would go on with the counters of the one before it.
         resource = Resource.create({"service.name": "portrayal", "service.instance.id": _instance()})
         self._provider: MeterProvider = MeterProvider([reader], resource, shutdown_on_exit=False)
-        meter = self._provider.get_meter("portrayal")
-        make: dict[Kind, Callable[..., Any]] = {
-            "counter": meter.create_counter,
-            "updown": meter.create_up_down_counter,
-            "histogram": lambda *one: meter.create_histogram(*one, explicit_bucket_boundaries_advisory=_STAGE_BOUNDS),
-        }
-        self.instruments = {
-            one.name: make[one.kind](one.name, one.unit, one.description) for one in METRICS if one.kind != "gauge"
-        }
+        self.instruments = _counters(self._provider)
         for one, measure in _gauges().items():
-            meter.create_observable_gauge(one.name, [_observing(measure)], one.unit, one.description)
-        from tasks.rendering import gpus
-
-        device = {"device": "gpu" if gpus() else "cpu"}
-        for metric, attributes in (*_ZEROS, (VIDEO, device), (WORK, device)):
-            self.instruments[metric.name].add(0, attributes)
-        threading.Thread(target=self.flush, name="first metrics", daemon=True).start()
+            self._provider.get_meter("portrayal").create_observable_gauge(
+                one.name, [_observing(measure)], one.unit, one.description
+            )
+        # In a thread, which imports nothing: what is imported by two at once may be waited for by both for ever.
+        self._first = threading.Thread(
+            target=exporter.export, args=(_zeros(resource),), name="first metrics", daemon=True
+        )
+        self._first.start()
         atexit.register(close)
 
     def flush(self) -> None:
-        self._provider.force_flush(int(1000 * TIMEOUT_SECONDS))
+        with _told():
+            self._provider.force_flush(int(1000 * CATALOG_SECONDS))
 
     def close(self) -> None:
-        self._provider.shutdown(1000 * TIMEOUT_SECONDS)
+        self._first.join(TIMEOUT_SECONDS)
+        with _told():
+            self._provider.shutdown(1000 * CATALOG_SECONDS)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """OpenTelemetry raises what it cannot measure in time; nothing that is made may fail for it."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("Not all metrics were sent: %s", str(error).replace("\n", " "))
+
+
+def _counters(provider: "MeterProvider") -> dict[str, Any]:
+    """The instruments that are counted with, by name, each at zero."""
+    from tasks.rendering import gpus
+
+    meter = provider.get_meter("portrayal")
+    make: dict[Kind, Callable[..., Any]] = {
+        "counter": meter.create_counter,
+        "updown": meter.create_up_down_counter,
+        "histogram": lambda *one: meter.create_histogram(*one, explicit_bucket_boundaries_advisory=_STAGE_BOUNDS),
+    }
+    made = {one.name: make[one.kind](one.name, one.unit, one.description) for one in METRICS if one.kind != "gauge"}
+    device = {"device": "gpu" if gpus() else "cpu"}
+    for metric, attributes in (*_ZEROS, (VIDEO, device), (WORK, device)):
+        made[metric.name].add(0, attributes)
+    return made
+
+
+def _zeros(resource: "Resource") -> "MetricsData":
+    """All counters at zero: what is collected later may have been counted with, or wait for the catalog."""
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], resource, shutdown_on_exit=False)
+    _counters(provider)
+    zeros = reader.get_metrics_data()
+    provider.shutdown()
+    assert zeros is not None, "it has just been added to"
+    return zeros
 
 
 _current: _Exporter | None = None

@@ -196,6 +196,7 @@ def render_clip(
 
     Raises:
         InputError: its picture, its sound or its settings cannot be used.
+        RenderError: its picture is damaged.
     """
     import numpy as np
     from PIL import Image
@@ -212,7 +213,14 @@ def render_clip(
         raise InputError(
             f"{job.label}: checkpoint '{segment.checkpoint}' is not the one that this was planned with; run again."
         )
-    portrait = np.asarray(Image.open(io.BytesIO(store.fetch(segment.portrait).read_bytes())).convert("RGB"))
+    picture = store.fetch(segment.portrait).read_bytes()
+    try:
+        portrait = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+    except OSError as error:
+        raise RenderError(
+            f"{job.label}: the picture of portrait '{job.portrait}' is damaged ({store.uri(segment.portrait)}); "
+            "put it back from a backup, or import the portrait again."
+        ) from error
     began, work_began = time.perf_counter(), time.process_time()
     key = segment.key
     with LongSound(workspace.scratch()) as samples, store.writing(clip_key(key)) as path:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,7 +20,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from catalog.casting_weights import POINTS, read_weights
+from catalog.casting_weights import MAX_WEIGHT, read_weights
 from media.dialogue import language_tag
 from media.errors import InputError
 from media.results import is_url
@@ -39,14 +40,52 @@ RECORDING_SUFFIXES = frozenset(
 )
 
 
-class RenderOptions(BaseModel):
+def _plainly(schema: dict[str, Any]) -> None:
+    """Make of "this or nothing" a field that may stay empty, and name what may be written in several ways.
+
+    Prefect's form would have switches between `str` and `None` instead. Its server takes null all the same, but not for a choice.
+    """
+    for field in schema["properties"].values():
+        ways = field.get("anyOf", ())
+        some = [one for one in ways if one != {"type": "null"}]
+        if len(some) == len(ways):
+            continue
+        del field["anyOf"]
+        if field.get("default", ...) is None:
+            del field["default"]
+        if len(some) > 1:
+            field["anyOf"] = [{"title": "From the list" if "enum" in one else "By name"} | one for one in some]
+            continue
+        field |= some[0]
+
+
+class Form(BaseModel):
+    """What is filled in as a form in Prefect's UI; fields that stay empty are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_plainly)
+
+
+def asked(title: str, description: str, *, shown: Mapping[str, Any] = MappingProxyType({}), **bounds: Any) -> Any:
+    """How the form asks for a flow's own parameter, for which Prefect would write its name in the code.
+
+    Args:
+        shown: keywords of JSON Schema that are for the form alone, such as another default.
+    """
+    return Field(json_schema_extra={"title": title, "description": description, **shown}, **bounds)
+
+
+class RenderOptions(Form):
     """How clips are rendered; whatever is left out is the checkpoint's own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int | None = Field(default=None, ge=1, le=1000, title="Denoising steps")
-    head_speed: float | None = Field(default=None, ge=0, le=360, title="Head speed", description="Degrees a second")
-    fps: int | None = Field(default=None, ge=1, le=60, title="Frames a second")
+    steps: int | None = Field(
+        default=None, ge=1, le=1000, title="Denoising steps", description="More are slower; empty: the checkpoint's own"
+    )
+    head_speed: float | None = Field(
+        default=None, ge=0, le=360, title="Head speed", description="Degrees a second; empty: the checkpoint's own"
+    )
+    fps: int | None = Field(
+        default=None, ge=1, le=60, title="Frames a second", description="Of the video; empty: the checkpoint's own"
+    )
     seed: int = Field(
         default=0,
         ge=0,
@@ -56,7 +95,7 @@ class RenderOptions(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"] | None = Field(
         default=None,
         title="Precision",
-        description="Of the weights that animate photographs; what suits the machine that plans when not given",
+        description="Of the weights that animate photographs; empty: what suits the machine that plans",
     )
 
     @property
@@ -64,20 +103,22 @@ class RenderOptions(BaseModel):
         return RenderSettings(self.steps, self.head_speed, self.fps, self.seed, self.precision)
 
 
-class SpeakerCount(BaseModel):
+class SpeakerCount(Form):
     """How many people speak in a recording, as far as it is known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    exactly: int | None = Field(
+        default=None, ge=1, le=32, title="Exactly", description="People who speak, if you know how many"
+    )
+    at_least: int | None = Field(
+        default=None, ge=1, le=32, title="At least", description="People who speak, if you know only roughly"
+    )
+    at_most: int | None = Field(
+        default=None, ge=1, le=32, title="At most", description="People who speak, if you know only roughly"
+    )
 
-    exactly: int | None = Field(default=None, ge=1, le=32, title="Exactly")
-    at_least: int | None = Field(default=None, ge=1, le=32, title="At least")
-    at_most: int | None = Field(default=None, ge=1, le=32, title="At most")
 
-
-class SpeakerWish(BaseModel):
+class SpeakerWish(Form):
     """Something that is wished for one speaker."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     speaker: str = Field(title="Speaker", description="As the script calls them", min_length=1)
 
@@ -85,7 +126,7 @@ class SpeakerWish(BaseModel):
 class CastWish(SpeakerWish):
     """Who is shown for a speaker."""
 
-    portrait: str = Field(title="Portrait", description="Slug in the catalog", min_length=1)
+    portrait: str = Field(title="Portrait", description="Its name in the catalog, such as tunde-adeyemi", min_length=1)
 
 
 class VoiceWish(SpeakerWish):
@@ -104,15 +145,27 @@ class VoiceConsent(SpeakerWish):
     consent: str = Field(title="Consent", description="Who allowed it, and when", min_length=1)
 
 
+_Weight = Annotated[float | None, Field(default=None, ge=0, le=MAX_WEIGHT)]
+
+
+class Weights(Form):
+    """By what the points of casting are multiplied: empty for 1, 0 not to count."""
+
+    gender: _Weight = Field(title="Gender", description="What the script says of the speaker, or how the voice sounds")
+    age: _Weight = Field(title="Age", description="What the script says of the speaker")
+    voice: _Weight = Field(title="Voice", description="Portraits whose own voice is as high as the speaker's")
+    language: _Weight = Field(title="Language", description="Portraits that are meant for the language")
+    tags: _Weight = Field(title="Tags", description="Portraits with the tags that are asked for")
+    style: _Weight = Field(title="Style", description="Portraits in the style that is asked for")
+
+
 SynthesisEngine = Literal["auto", "espeak", "chatterbox"] | str
 TranslationEngine = Literal["auto", "marian", "madlad", "openai"] | str
 RenderEngine = Literal["auto", "starter", "echomimic", "echomimic-acc", "still", "draft"] | str
 
 
-class EngineWishes(BaseModel):
+class EngineWishes(Form):
     """Engines by kind: one of the list, or any other name that `--engine` takes. What is left out is chosen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     render: RenderEngine | None = Field(
         default=None, title="Pictures", description="A checkpoint's name or folder; still and draft are quick previews"
@@ -146,40 +199,57 @@ class FilledInAs:
         return handler(TypeAdapter(self.form).core_schema)
 
 
-class ProductionRequest(BaseModel):
+def _with_a_folder(schema: dict[str, Any]) -> None:
+    """Only what is planned, or queued in a campaign, may do without a folder; none of it is filled in as a form."""
+    _plainly(schema)
+    schema["required"].append("out")
+
+
+class ProductionRequest(Form):
     """One source plus what is wanted of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(json_schema_extra=_with_a_folder)
 
-    source: str = Field(title="Source", description="Path of a script or a recording", min_length=1)
+    source: str = Field(
+        title="Source", description="Script or recording, as a whole path on the machine of the worker", min_length=1
+    )
     out: str | None = Field(
-        default=None, title="Result folder", description="Folder for the videos, or s3://bucket/folder"
+        default=None,
+        title="Result folder",
+        description="Folder for the videos, as a whole path that begins with /, or s3://bucket/folder",
     )
     name: str | None = Field(
         default=None,
         title="Name",
-        description="Name of the result files; default: the source's",
+        description="Name of the result files; empty: the source's",
     )
     languages: list[str] = Field(
         default_factory=list,
         title="Languages",
-        description="BCP 47; none: the source's",
+        description="Codes such as en, es or pt-BR, one video for each; none: the language of the source",
     )
     layout: Layout | None = Field(
         default=None,
         title="Layout",
-        description="Default: spotlight for scripts, gallery for recordings",
+        description="Who is in the picture; empty: spotlight for scripts, gallery for recordings",
     )
-    aspect: Aspect = Field(default="16:9", title="Shape of the picture")
+    aspect: Aspect = Field(
+        default="16:9", title="Shape of the picture", description="Wide (16:9), for phones (9:16), or square (1:1)"
+    )
     captions: Captions = Field(
         default="both",
         title="Captions",
-        description="Burnt in, beside the video as .vtt, .srt and .json, both, or none",
+        description="In the picture (burn), beside the video as .vtt, .srt and .json (sidecar), both, or none",
     )
     timeline: TimelineKind = Field(
         default="elastic",
         title="Timeline",
-        description="Turns as long as they take, or each within its slot in the source language",
+        description="Turns as long as they take (elastic), or each within its slot in the source language (locked)",
+    )
+    priority: Priority | None = Field(
+        default=None,
+        title="Priority",
+        description="Urgent clips are rendered before all others that wait, batch ones after; empty: the machine's",
     )
     cast: Annotated[dict[str, str], FilledInAs(list[CastWish])] = Field(
         default_factory=dict, title="Cast", description="Portraits for speakers; all others are cast"
@@ -205,12 +275,9 @@ class ProductionRequest(BaseModel):
         default_factory=list, title="Tags", description="Of the portraits, such as a brand's, if there are any"
     )
     exclude: list[str] = Field(
-        default_factory=list, title="Not these", description="Portraits (slugs) that nobody shall have"
-    )
-    weights: dict[str, float] = Field(
-        default_factory=dict,
-        title="Weights",
-        description=f"By what the points of casting are multiplied: {', '.join(POINTS)}; 1 as a rule, 0 not to count",
+        default_factory=list,
+        title="Not these",
+        description="Portraits, by their names in the catalog, that nobody shall have",
     )
     purpose: str | None = Field(
         default=None,
@@ -219,31 +286,35 @@ class ProductionRequest(BaseModel):
         "are not used",
     )
     region: str | None = Field(
-        default=None, title="Region", description="Where they are shown, as a country code; default: everywhere"
+        default=None, title="Region", description="Where they are shown, as a country code; empty: everywhere"
     )
-    engines: Annotated[dict[str, str], FilledInAs(EngineWishes)] = Field(
-        default_factory=dict, title="Engines", description="What is left out is chosen by what is installed"
+    speakers: SpeakerCount = Field(
+        default_factory=SpeakerCount,
+        title="Speakers of a recording",
+        description="How many there are, as far as it is known",
     )
-    render: RenderOptions = Field(default=RenderOptions(), title="Rendering")
-    speakers: SpeakerCount = Field(default_factory=SpeakerCount, title="Speakers of a recording")
     transcript: str | None = Field(
         default=None, title="Transcript", description="File with what is said in the recording"
     )
     source_language: str | None = Field(
         default=None,
         title="Language of the source",
-        description="BCP 47; default: what the script says, or what is heard in the recording",
+        description="A code such as en; empty: what the script says, or what is heard in the recording",
     )
-    glossary: str | None = Field(default=None, title="Glossary", description="YAML file with terms for the translation")
     rttm: str | None = Field(
         default=None,
-        title="RTTM",
-        description="File with who speaks when, instead of diarization",
+        title="Who speaks when (RTTM)",
+        description="File with who speaks when in the recording, instead of an engine that finds out",
     )
-    priority: Priority | None = Field(
-        default=None,
-        title="Priority",
-        description="Urgent clips are rendered before all others that wait, batch ones after; default: the machine's",
+    glossary: str | None = Field(default=None, title="Glossary", description="YAML file with terms for the translation")
+    engines: Annotated[dict[str, str], FilledInAs(EngineWishes)] = Field(
+        default_factory=dict, title="Engines", description="What is left out is chosen by what is installed"
+    )
+    render: RenderOptions = Field(
+        default_factory=RenderOptions, title="Rendering", description="Whatever is left out is the checkpoint's own"
+    )
+    weights: Annotated[dict[str, float], FilledInAs(Weights)] = Field(
+        default_factory=dict, title="Weights of casting", description="What counts more, or less, than as a rule"
     )
 
     @field_validator("languages")

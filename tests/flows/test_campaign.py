@@ -259,6 +259,14 @@ def test_exports_hold_no_formulas_and_the_page_no_markup_of_others() -> None:
 
     reader = Tags()
     reader.feed(page)
-    assert "svg" in {tag for tag, _ in reader.found}
+    assert "dl" in {tag for tag, _ in reader.found}
     assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in reader.found}
     assert not any(name in attributes for _, attributes in reader.found for name in ("src", "href", "onload"))
+
+
+def test_a_page_of_many_productions_shows_the_last_and_says_where_the_others_are() -> None:
+    rows = [{"title": f"talk {number}", "language": "en", "rendition_state": "done"} for number in range(500)]
+    page = as_html({"productions": rows})
+    assert page.count("<tr>") == 1 + 200 and "talk 0<" in page and "talk 200<" not in page
+    assert "The first 200 of 500; all of them: <code>portrayal report --format csv --figure productions</code>" in page
+    assert "prefers-color-scheme:dark" in page and 'class="scroll" tabindex="0"' in page

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from catalog.casting_weights import POINTS
 from tasks.request import ENGINE_KINDS
 
 pytestmark = pytest.mark.slow
@@ -155,9 +156,9 @@ def test_the_form_has_titles_descriptions_and_bounds(deployed: dict[str, Any]) -
     schema = deployed["produce"].parameter_openapi_schema
     definitions = schema["definitions"]
     request = definitions["ProductionRequest"]["properties"]
-    assert request["source"]["title"] == "Source" and request["source"]["description"]
-    assert request["layout"]["anyOf"][0]["enum"] == ["spotlight", "gallery", "duet"]
-    assert request["priority"]["anyOf"][0]["enum"] == ["urgent", "normal", "batch"]
+    assert request["layout"]["enum"] == ["spotlight", "gallery", "duet"]
+    assert request["priority"]["enum"] == ["urgent", "normal", "batch"]
+    assert set(definitions["ProductionRequest"]["required"]) == {"source", "out"}
     for field, item, names in (
         ("cast", "CastWish", {"speaker", "portrait"}),
         ("voices", "VoiceWish", {"speaker", "voice"}),
@@ -168,18 +169,64 @@ def test_the_form_has_titles_descriptions_and_bounds(deployed: dict[str, Any]) -
         assert set(asked) == names and all(one["title"] and one["description"] for one in asked.values())
     engines = request["engines"]["properties"]
     assert set(engines) == set(ENGINE_KINDS) and not request["engines"]["additionalProperties"]
-    assert all(one["title"] and one["description"] for one in engines.values())
-    assert "whisper" in engines["transcription"]["anyOf"][0]["enum"]
-    assert {"type": "string"} in engines["transcription"]["anyOf"], "whisper:small is possible, too"
-    steps = definitions["RenderOptions"]["properties"]["steps"]["anyOf"][0]
-    assert (steps["minimum"], steps["maximum"]) == (1, 1000)
+    listed, named = engines["transcription"]["anyOf"]
+    assert "whisper" in listed["enum"] and listed["title"] == "From the list"
+    assert named == {"type": "string", "title": "By name"}, "whisper:small is possible, too"
+    steps = definitions["RenderOptions"]["properties"]["steps"]
+    assert (steps["type"], steps["minimum"], steps["maximum"]) == ("integer", 1, 1000)
+    weights = request["weights"]
+    assert set(weights["properties"]) == set(POINTS) and weights["properties"]["voice"]["maximum"] == 1000
     nightly = deployed["localize"].parameter_openapi_schema
-    assert nightly["properties"]["limit"]["minimum"] == 1
-    assert nightly["properties"]["limit"]["description"]
-    assert nightly["definitions"]["EngineChoice"]["properties"]["translation"]["title"] == "Translation"
-    assert deployed["campaign"].parameter_openapi_schema["properties"]["limit"]["anyOf"][0]["minimum"] == 1
+    assert nightly["properties"]["limit"]["minimum"] == 1 and nightly["properties"]["engines"]["default"] == {}
+    assert deployed["campaign"].parameter_openapi_schema["properties"]["limit"]["minimum"] == 1
     order = deployed["render"].parameter_openapi_schema["definitions"]["SegmentOrder"]["properties"]
     assert order["frames"]["minimum"] == 1
+
+
+def test_every_field_of_every_form_says_what_it_is_and_is_no_json_and_no_choice_of_types(
+    deployed: dict[str, Any],
+) -> None:
+    asked = [
+        (f"{name}: {path}", field)
+        for name, one in deployed.items()
+        for path, field in _fields(one.parameter_openapi_schema, one.parameter_openapi_schema)
+    ]
+    assert len(asked) > 60
+    for where, field in asked:
+        title, description = field.get("title", ""), field.get("description", "")
+        assert title[:1].isupper() and "_" not in title and description[:1].isupper(), where
+        ways = field.get("anyOf", [field])
+        assert {"type": "null"} not in ways and field.get("default", ...) is not None, where
+        assert len(ways) == 1 or all(way["title"] in ("From the list", "By name") for way in ways), where
+        # Prefect's UI has an editor of JSON for objects of which it knows no fields.
+        assert all(way.get("type") != "object" or way.get("properties") for way in ways), where
+
+
+def _fields(part: dict[str, Any], schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """All fields of a form, those of what it is made of too; references are followed."""
+    for name, field in part.get("properties", {}).items():
+        whole = _defined(field, schema)
+        yield path + name, whole
+        yield from _fields(whole, schema, f"{path}{name}.")
+        yield from _fields(_defined(whole.get("items", {}), schema), schema, f"{path}{name}[].")
+
+
+def _defined(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref")
+    return dict(schema["definitions"][reference.rsplit("/", 1)[1]]) | part if reference else part
+
+
+def test_a_worker_makes_no_videos_where_nobody_finds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.produce import _require_lasting_place
+    from media.errors import InputError
+
+    _require_lasting_place("out")
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a worker's run has one")
+    for place in ("/productions/out", "s3://bucket/out"):
+        _require_lasting_place(place)
+    for missing in ("out", "~/out", None):
+        with pytest.raises(InputError, match=r"^out: "):
+            _require_lasting_place(missing)
 
 
 def test_a_run_with_wrong_parameters_is_refused_by_the_server(deployed: dict[str, Any]) -> None:
@@ -274,7 +321,7 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     assert "Pool gpu (process): " in portrayal("pools", "status").out
 
 
-def test_the_daily_report_is_a_page_that_its_run_links_to(
+def test_the_daily_report_is_a_page_whose_run_says_where_it_is(
     prefect_server: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.client.orchestration import get_client
@@ -286,7 +333,7 @@ def test_the_daily_report_is_a_page_that_its_run_links_to(
     assert place.parent == tmp_path / "reports" and "<h2" in place.read_text(encoding="utf-8")
     with get_client(sync_client=True) as client:
         (artifact,) = [one for one in client.read_artifacts() if one.key == "report"]
-    assert place.as_uri() in artifact.data and place.name in artifact.data
+    assert artifact.data.startswith(f"`{place}`")
 
 
 def ended(client: Any, run: Any) -> Any:

@@ -101,11 +101,15 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     assert (
         rows[1, "Ann"]["language"] == "en" and rows[1, "Ann"]["frames"] > 0 and rows["idle", "Ann"]["language"] == "all"
     )
-    assert rows[2, "Bob"]["state"] == "failed" and "turn 2 (Bob) in en" in rows[2, "Bob"]["error"]
+    assert rows[2, "Bob"]["state"] == "failed" and rows[2, "Bob"]["error"].startswith("the picture of portrait '")
+    first, told = json.loads(broken["segments"].data)[0], broken["segments"].description
+    assert first["state"] == "failed" and told.startswith("Segments of talk: 2 failed, 3 rendered\n")
+    assert "\n- turn 2, Bob, en: the picture of portrait '" in told
+    assert mended["segments"].description == "Segments of talk: 2 rendered, 3 cached"
     states = [one["state"] for one in json.loads(mended["segments"].data)]
     assert sorted(states) == ["cached"] * 3 + ["rendered"] * 2
     video = tmp_path / "out" / "talk.en.mp4"
-    assert mended["en-video"].data == f"[{video.name}]({video.as_uri()})"
+    assert mended["en-video"].data.startswith(f"`{video}`") and "on the machine " in mended["en-video"].data
     picture = base64.b64decode(mended["en-sheet"].data.split("base64,")[1].split(")")[0])
     with Image.open(io.BytesIO(picture)) as sheet:
         assert sheet.format == "JPEG" and sheet.size == (4 * 206 + 6, 3 * 118 + 6)
@@ -133,7 +137,7 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     # Every turn is asked for twice; whoever asked who is cast has had all of them spoken before.
     assert got["portrayal.cache.lookups", "hit,speech"] == 6 and got["portrayal.cache.lookups", "miss,speech"] == 0
     assert (
-        got["portrayal.failures", "segment,unexpected"] == 2 and got["portrayal.failures", "production,rendering"] == 0
+        got["portrayal.failures", "rendering,segment"] == 2 and got["portrayal.failures", "production,rendering"] == 0
     )
     assert got["portrayal.renditions", "done"] == got["portrayal.renditions", "incomplete"] == 1
     assert got["portrayal.segments.waiting", ""] == 0
@@ -143,6 +147,16 @@ def test_a_production_is_seen_on_the_server_and_in_the_metrics(
     assert got["portrayal.disk.free", ""] > 0 and got["portrayal.campaign.rows", "queued"] == 0
     assert collector.first["portrayal.cache.lookups", "clip,miss"] == 0, "the first value is a zero: increases are seen"
     assert collector.resource["service.name"] == "portrayal" and ":" in collector.resource["service.instance.id"]
+
+
+def test_what_is_left_is_told_roughly_and_files_as_what_a_browser_can_open() -> None:
+    from flows.watching import _roughly, where_it_is
+
+    assert [_roughly(one) for one in (0.2, 42.4, 99, 130, 3599, 3600, 5460)] == [
+        *("1 s", "42 s", "99 s", "2 min", "1 h 0 min", "1 h 0 min", "1 h 31 min")
+    ]
+    assert where_it_is("https://box/out/talk.en.mp4") == "[talk.en.mp4](https://box/out/talk.en.mp4)"
+    assert where_it_is("s3://bucket/talk.en.mp4") == "`s3://bucket/talk.en.mp4`"
 
 
 def test_a_server_that_ends_with_its_command_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

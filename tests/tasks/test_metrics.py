@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from catalog.workload import Backlog
 from tasks import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,10 +47,41 @@ def test_every_metric_is_documented_with_its_unit_and_attributes() -> None:
         assert all(f"`{attribute}`" in rows[one.name] for attribute in one.attributes)
 
 
-def test_a_collector_that_is_gone_delays_nothing_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collector_that_is_gone_delays_nothing_for_long(seeded_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTRAYAL_HOME", str(seeded_home))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     began = time.monotonic()
     metrics.rendered(1, 1, "cpu")
     metrics.flush()
     metrics.close()
     assert time.monotonic() - began < 5 * metrics.TIMEOUT_SECONDS
+
+
+@pytest.fixture
+def slow_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every gauge that comes from the catalog takes its time."""
+
+    def slow() -> Backlog:
+        time.sleep(0.2)
+        return Backlog(rows={}, expired_leases=0, running=0, oldest_running_s=0, since_finished_s=None)
+
+    monkeypatch.setattr(metrics, "_backlog", slow)
+
+
+@pytest.mark.usefixtures("slow_catalog")
+def test_counters_begin_at_zero_however_long_the_catalog_takes(collector: Any) -> None:
+    metrics.start()
+    metrics.add(metrics.RENDITIONS, 1, outcome="done")
+    metrics.close()
+    assert collector.first["portrayal.renditions", "done"] == 0
+    assert collector.values["portrayal.renditions", "done"] == 1
+
+
+@pytest.mark.usefixtures("slow_catalog")
+def test_a_catalog_that_takes_too_long_fails_no_production(
+    collector: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metrics, "CATALOG_SECONDS", 0.1)
+    metrics.start()
+    metrics.flush()
+    assert "Not all metrics were sent: " in caplog.text
