@@ -16,7 +16,7 @@ from torch import Tensor
 
 from media.face_crop import region_mask
 from media.long_sound import Sound
-from media.memory import in_batches
+from media.memory import give_back, in_batches
 from models.emo.attention import Conditioning
 from models.emo.audio import AudioProjector, MelAudioEncoder
 from models.emo.autoencoder import AutoencoderCodec
@@ -346,7 +346,8 @@ class EMOPipeline(DiffusionPipeline):
                 predicted = predicted / count.view(-1, 1, 1)
                 x_t = self.scheduler.step(predicted, timestep, x_t).prev_sample
                 told(step, predicted, x_t)
-            given = x_t[:, :, -config.clip_frames :]
+            given = x_t[:, :, -config.clip_frames :].clone()
+            give_back()
             yield from x_t[0, :, before:].transpose(0, 1).split(config.clip_frames)
 
     def _noise(self, seen: "_Seen", frames: int, generator: torch.Generator) -> Tensor:
