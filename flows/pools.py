@@ -24,7 +24,12 @@ BEGUN_AGAIN_SECONDS = 60
 """From a crash to the next attempt. A worker reports the same crash twice, the second time half a minute later on a busy machine,
 and would take that for the end of an attempt that has begun meanwhile; and one with a limit that is offered a run whose process
 it has not put away yet ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
+PREPARED_SECONDS = 300
+"""From the moment in which a worker of processes takes a run to the flow's first line: seconds as a rule, minutes on a machine
+that has far too much to do."""
 ATTEMPTS = 3
+COUNTED_SECONDS = 86_400
+"""Crashes that are further apart do not count together."""
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 
@@ -185,65 +190,114 @@ def _job_template(pool_type: str) -> dict[str, Any]:
 
 
 def _automations() -> list[Any]:
-    """A run whose heartbeats stop is crashed, and a production that crashed is begun again, twice at most."""
+    """Runs that nobody works on are crashed, and productions that crashed are begun again, so often and no more."""
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-    heartbeat = "prefect.flow-run.heartbeat"
-    ends = {f"prefect.flow-run.{one}" for one in ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")}
+    def of(*states: str) -> set[str]:
+        return {f"prefect.flow-run.{state}" for state in states}
+
+    each_run = {"match": {"prefect.resource.id": ["prefect.flow-run.*"]}, "for_each": {"prefect.resource.id"}}
+    productions = {"prefect.resource.role": "deployment", "prefect.resource.name": "produce"}
+    # Not the last attempt's. What is killed before its flow begins has the count of the attempt before, or none.
+    may_come_again = {
+        "prefect.resource.id": ["prefect.flow-run.*"],
+        "prefect.run-count": [str(count) for count in range(ATTEMPTS)],
+    }
+    heartbeat = of("heartbeat")
+    ends = of("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")
+    taken = of("Pending", "Submitting")
+
+    def automation(name: str, description: str, trigger: EventTrigger, action: ChangeFlowRunState) -> AutomationCore:
+        return AutomationCore(
+            name=f"portrayal: {name}", description=description, enabled=True, trigger=trigger, actions=[action]
+        )
+
+    # An event that is expected and starts the time as well starts it anew.
     return [
-        AutomationCore(
-            name="portrayal: runs without a heartbeat are crashed",
-            description=f"Nothing was heard of them for {HEARTBEATS_LOST_SECONDS} s: their process or machine is gone.",
-            enabled=True,
-            trigger=EventTrigger(
-                after={heartbeat},
-                expect={heartbeat} | ends,
-                match={"prefect.resource.id": ["prefect.flow-run.*"]},
-                for_each={"prefect.resource.id"},
+        automation(
+            "runs without a heartbeat are crashed",
+            f"Nothing was heard of them for {HEARTBEATS_LOST_SECONDS} s: their process or machine is gone.",
+            EventTrigger(
+                **each_run,
+                after=heartbeat,
+                expect=heartbeat | ends,
                 posture=Posture.Proactive,
                 threshold=1,
                 within=timedelta(seconds=HEARTBEATS_LOST_SECONDS),
             ),
-            actions=[
-                ChangeFlowRunState(
-                    name=None,
-                    force=False,
-                    state=StateType.CRASHED,
-                    message=f"No heartbeat for {HEARTBEATS_LOST_SECONDS} s: its process or machine is gone.",
-                )
-            ],
+            ChangeFlowRunState(
+                name=None,
+                force=False,
+                state=StateType.CRASHED,
+                message=f"No heartbeat for {HEARTBEATS_LOST_SECONDS} s: its process or machine is gone.",
+            ),
         ),
-        AutomationCore(
-            name="portrayal: crashed productions are begun again",
-            description=f"{BEGUN_AGAIN_SECONDS} s later; they find everything that was finished; {ATTEMPTS} attempts in all.",
-            enabled=True,
-            trigger=EventTrigger(
-                after={"prefect.flow-run.Crashed"},
-                expect={
-                    f"prefect.flow-run.{one}"
-                    for one in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed")
-                },
-                match={
-                    "prefect.resource.id": ["prefect.flow-run.*"],
-                    # Not 0: what crashes before it begins is not counted, and would come again for ever.
-                    "prefect.run-count": [str(count) for count in range(1, ATTEMPTS)],
-                },
-                match_related={"prefect.resource.role": "deployment", "prefect.resource.name": "produce"},
+        automation(
+            "runs that their worker never began are crashed",
+            f"A worker took them {PREPARED_SECONDS} s ago, and is gone. Only of pools of the type process: elsewhere, a machine "
+            "may have to be waited for.",
+            EventTrigger(
+                **each_run,
+                match_related={"prefect.resource.role": "work-pool", "prefect.work-pool.type": "process"},
+                after=taken,
+                # Running has other names in later attempts.
+                expect=taken
+                | ends
+                | of("Running", "Retrying", "Rerunning", "Cancelling", "Scheduled", "AwaitingRetry"),
+                posture=Posture.Proactive,
+                threshold=1,
+                within=timedelta(seconds=PREPARED_SECONDS),
+            ),
+            ChangeFlowRunState(
+                name=None,
+                force=False,
+                state=StateType.CRASHED,
+                message=f"A worker took it {PREPARED_SECONDS} s ago and has not begun it: the worker or its machine is gone.",
+            ),
+        ),
+        automation(
+            "crashed productions are begun again",
+            f"{BEGUN_AGAIN_SECONDS} s later; they find everything that was finished; {ATTEMPTS} attempts in all.",
+            EventTrigger(
+                match=may_come_again,
+                match_related=productions,
                 for_each={"prefect.resource.id"},
+                after=of("Crashed"),
+                expect=of(
+                    "Scheduled", "AwaitingRetry", "Pending", "Running", "Crashed", "Completed", "Failed", "Cancelled"
+                ),
                 posture=Posture.Proactive,
                 threshold=1,
                 within=timedelta(seconds=BEGUN_AGAIN_SECONDS),
             ),
-            actions=[
-                ChangeFlowRunState(
-                    state=StateType.SCHEDULED,
-                    name="AwaitingRetry",
-                    message="It crashed, and is begun again.",
-                    force=False,
-                )
-            ],
+            ChangeFlowRunState(
+                state=StateType.SCHEDULED,
+                name="AwaitingRetry",
+                message="It crashed, and is begun again.",
+                force=False,
+            ),
+        ),
+        automation(
+            "productions that crash again and again are failed",
+            f"{ATTEMPTS} times without getting any further: begun again, they would crash for ever.",
+            EventTrigger(
+                match=may_come_again,
+                match_related=productions,
+                for_each={"prefect.resource.id", "prefect.run-count"},
+                expect=of("Crashed"),
+                posture=Posture.Reactive,
+                threshold=ATTEMPTS,
+                within=timedelta(seconds=COUNTED_SECONDS),
+            ),
+            ChangeFlowRunState(
+                name=None,
+                force=False,
+                state=StateType.FAILED,
+                message=f"It ended {ATTEMPTS} times without getting any further, and is not begun again by itself: read the log "
+                "of the worker that took it, run `portrayal doctor` on that machine, and retry the run.",
+            ),
         ),
     ]
 

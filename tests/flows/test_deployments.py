@@ -61,7 +61,7 @@ def test_runs_that_fall_silent_are_crashed_and_crashed_productions_begun_again(d
     assert silent.trigger.after == {"prefect.flow-run.heartbeat"} and silent.actions[0].state.value == "CRASHED"
     assert again.trigger.posture.value == "Proactive" and again.trigger.within.total_seconds() == 60
     assert again.trigger.after == {"prefect.flow-run.Crashed"} and "prefect.flow-run.Running" in again.trigger.expect
-    assert again.trigger.match["prefect.run-count"] == ["1", "2"]
+    assert again.trigger.match["prefect.run-count"] == ["0", "1", "2"]
     assert again.trigger.match_related["prefect.resource.name"] in ("produce", ["produce"])
     assert again.actions[0].state.value == "SCHEDULED"
 
