@@ -40,12 +40,19 @@ ROLES = (PRODUCE, RENDER, RENDERER, CPU_WORKER, GPU_WORKER, SERVER, DATABASE)
 PREPARED, INSTALLATION = "run of produce before it began", "installation"
 TOGETHER = {
     "machine of cpu": (CPU_WORKER,),
+    "machine of cpu before a run began": (CPU_WORKER,),
     "machine of gpu": (GPU_WORKER,),
     "box": (CPU_WORKER, GPU_WORKER, SERVER, DATABASE),
 }
 """What dies at once, with all that it had started."""
 VICTIMS = (*ROLES, PREPARED, *TOGETHER, INSTALLATION)
-BUSY = {"machine of cpu": PRODUCE, "machine of gpu": RENDER, "box": PRODUCE, PREPARED: PREPARED}
+BUSY = {
+    PREPARED: PREPARED,
+    "machine of cpu": PRODUCE,
+    "machine of cpu before a run began": PREPARED,
+    "machine of gpu": RENDER,
+    "box": PRODUCE,
+}
 """Of whom a process has to live when the kill comes."""
 GIVE_UP_SECONDS = 700.0
 SCRIPT = """\
@@ -315,7 +322,7 @@ def trial(seed: int, box: Box, victim: str | None = None, dark: float = 0.0) -> 
             if wanted != PREPARED:
                 reached(watch, box.timeline, moment, began, run.is_over)
             elif wait_for(lambda: PREPARED in box.victims(), GIVE_UP_SECONDS):
-                time.sleep(chance.uniform(0.0, 0.9 * box.preparing))
+                time.sleep(chance.uniform(0.0, 0.9 * box.preparing))  # its flow begins in the same process
             if dark:
                 box.power.clear()
             victim = _kill(box, wanted, chance, run)
