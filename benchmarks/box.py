@@ -156,6 +156,8 @@ def working(folder: Path) -> Iterator[Box]:
     on_server = common | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{address}/prefect",
         "PREFECT_UI_ENABLED": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P1D",
     }
     catalog = f"postgresql+psycopg://{address}/portrayal"
     on_workers = common | {

@@ -30,6 +30,8 @@ that has far too much to do."""
 ATTEMPTS = 3
 COUNTED_SECONDS = 86_400
 """Crashes that are further apart do not count together."""
+LEAST_REMEMBERED = timedelta(hours=1)
+"""For so long the server has to know which runs it waited for: as long as a power cut lasts."""
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 
@@ -368,8 +370,8 @@ def status() -> dict[str, Any]:
     """How the pools are: queues, workers, what runs, what is late and what failed in the last day.
 
     Returns:
-        `server`, `pools` (each with `queues` and `workers`), `running`, `late` and `failures`; times are ISO 8601, ages
-        are seconds.
+        `server`, `pools` (each with `queues` and `workers`), `running`, `late`, `failures` and `advice`; times are ISO 8601,
+        ages are seconds.
 
     Raises:
         NoServerError: no server answers.
@@ -425,6 +427,7 @@ def status() -> dict[str, Any]:
             _run(one, names) | {"ended_at": one.end_time.isoformat() if one.end_time else None, "error": _said(one)}
             for one in failed
         ],
+        "advice": advice(),
     }
 
 
@@ -513,6 +516,44 @@ def _said(run: Any) -> str:
 
 def _age(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else round(max(0.0, (now - at).total_seconds()), 1)
+
+
+def advice() -> list[str]:
+    """What is to be set on the server so that its restart costs no run anything; nothing where it does not tell its settings.
+
+    Raises:
+        NoServerError: no server answers.
+    """
+    reach_server()
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        try:
+            answer = client.request("GET", "/admin/settings")
+        except httpx.HTTPStatusError:  # not one of one's own
+            return []
+    return advice_on(answer.json())
+
+
+def advice_on(settings: dict[str, Any]) -> list[str]:
+    """`advice` on Prefect's settings, as its server tells them."""
+    from pydantic import TypeAdapter
+
+    server = settings["server"]
+    said = []
+    if server["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.memory":
+        said.append(
+            "A restart of Prefect's server ends every run that is at work for longer than four minutes: set "
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem on the server, and "
+            "keep its PREFECT_HOME."
+        )
+    if TypeAdapter(timedelta).validate_python(server["events"]["expired_bucket_buffer"]) < LEAST_REMEMBERED:
+        said.append(
+            "Runs whose machines go down together with Prefect's server, for longer than two and a half minutes, stay Running "
+            "for ever: set PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER=P1D on the server."
+        )
+    return said
 
 
 def as_rows(changes: list[Change]) -> list[dict[str, str]]:

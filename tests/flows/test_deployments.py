@@ -299,6 +299,7 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     # Other tests leave failed runs of their own on this server, which belong to no deployment.
     assert [one for one in found["failures"] if one["deployment"] == "produce"] == [] == found["running"]
     assert "Pool gpu (process): " in portrayal("pools", "status").out
+    assert len(found["advice"]) == 2, "this server has Prefect's own settings"
 
 
 def test_the_daily_report_is_a_page_that_its_run_links_to(
