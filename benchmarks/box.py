@@ -42,6 +42,7 @@ TOGETHER = {
     "machine of cpu": (CPU_WORKER,),
     "machine of cpu before a run began": (CPU_WORKER,),
     "machine of gpu": (GPU_WORKER,),
+    "server before a run began": (SERVER,),
     "box": (CPU_WORKER, GPU_WORKER, SERVER, DATABASE),
 }
 """What dies at once, with all that it had started."""
@@ -51,6 +52,7 @@ BUSY = {
     "machine of cpu": PRODUCE,
     "machine of cpu before a run began": PREPARED,
     "machine of gpu": RENDER,
+    "server before a run began": PREPARED,
     "box": PRODUCE,
 }
 """Of whom a process has to live when the kill comes."""
