@@ -109,7 +109,7 @@ def missing_renditions(
         finished = iter(finished_videos(session, production_id=production_id))
         # In batches: scripts and videos may be far away, and the first few productions may be enough.
         while len(found) < limit and (batch := list(islice(finished, 10 * VIDEOS_AT_ONCE))):
-            wished = pool.map(lambda both: _missing(*both, languages), batch)
+            wished = pool.map(lambda both: _missing(both[0], both[1], languages), batch)
             found += [one for one in wished if one is not None]
     return found[:limit]
 

@@ -200,10 +200,16 @@ def _automations() -> list[Any]:
     def of(*states: str) -> set[str]:
         return {f"prefect.flow-run.{state}" for state in states}
 
-    each_run = {"match": {"prefect.resource.id": ["prefect.flow-run.*"]}, "for_each": {"prefect.resource.id"}}
-    productions = {"prefect.resource.role": "deployment", "prefect.resource.name": "produce"}
+    each_run: dict[str, Any] = {
+        "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
+        "for_each": {"prefect.resource.id"},
+    }
+    productions: dict[str, str | list[str]] = {
+        "prefect.resource.role": "deployment",
+        "prefect.resource.name": "produce",
+    }
     # Not the last attempt's. What is killed before its flow begins has the count of the attempt before, or none.
-    may_come_again = {
+    may_come_again: dict[str, str | list[str]] = {
         "prefect.resource.id": ["prefect.flow-run.*"],
         "prefect.run-count": [str(count) for count in range(ATTEMPTS)],
     }
