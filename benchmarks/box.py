@@ -57,6 +57,7 @@ BUSY = {
 }
 """Of whom a process has to live when the kill comes."""
 GIVE_UP_SECONDS = 700.0
+"""Longer where the server died."""
 SCRIPT = """\
 title: Recovery
 speaker: Ann = feminine
@@ -70,6 +71,9 @@ ANN: How far is it?
 """
 BEGUN_AGAIN_SECONDS = {"FAILED": 20.0, "CANCELLED": 20.0, "CRASHED": pools.BEGUN_AGAIN_SECONDS + 60.0}
 """After which nothing of the box's own will begin a run again that ended so."""
+ORDERED_SECONDS = 900.0
+"""For so long a server that was started anew holds back an event of a run that follows one of the last five minutes which it did
+not see itself (PRECEDING_EVENT_LOOKBACK of Prefect's events)."""
 SILENT_SECONDS = pools.PREPARED_SECONDS + 150.0
 """After which no run may be unfinished that nobody works on; what a worker never began lasts longest."""
 
@@ -226,6 +230,8 @@ class Run:
         self.began_running = 0.0
         """Seconds from the start until it was first seen to run."""
         self.crashes: set[Any] = set()
+        self.patience = 0.0
+        """Seconds by which everything may take longer."""
         self._began = time.monotonic()
         self.type = "SCHEDULED"
         self._ended: float | None = None
@@ -279,7 +285,7 @@ class Run:
         """Whether it is done, or failed and nothing of the box's own begins it again."""
         ended = self._ended
         return self.is_done() or (
-            ended is not None and time.monotonic() - ended > BEGUN_AGAIN_SECONDS.get(self.type, 20.0)
+            ended is not None and time.monotonic() - ended > BEGUN_AGAIN_SECONDS.get(self.type, 20.0) + self.patience
         )
 
     def unfinished(self) -> list[str]:
@@ -331,14 +337,16 @@ def trial(seed: int, box: Box, victim: str | None = None, dark: float = 0.0) -> 
                 box.power.clear()
             victim = _kill(box, wanted, chance, run)
             killed = time.monotonic()
+            if victim == SERVER or SERVER in TOGETHER.get(victim, ()):
+                run.patience = ORDERED_SECONDS
             watch.look()
             load, before = os.getloadavg()[0], dict(watch.versions)
             problems = half_written(box.store, out)
             if dark:
                 time.sleep(dark)
                 box.power.set()
-            if not wait_for(run.is_over, GIVE_UP_SECONDS):
-                problems.append(f"not over after {GIVE_UP_SECONDS:.0f} s ({'; '.join(run.states)})")
+            if not wait_for(run.is_over, GIVE_UP_SECONDS + run.patience):
+                problems.append(f"not over after {GIVE_UP_SECONDS + run.patience:.0f} s ({'; '.join(run.states)})")
             elif not run.is_done():
                 problems += [] if run.said else ["its run failed without a word"]
                 run.begin()
@@ -346,7 +354,7 @@ def trial(seed: int, box: Box, victim: str | None = None, dark: float = 0.0) -> 
             seconds = time.monotonic() - killed
             finished = run.is_done()
             silent = time.monotonic()
-            if not wait_for(lambda: not run.unfinished(), SILENT_SECONDS):
+            if not wait_for(lambda: not run.unfinished(), SILENT_SECONDS + run.patience):
                 problems += run.unfinished()
             waited = time.monotonic() - silent
         if not wait_for(lambda: not box.runs_alive(), 60.0):
