@@ -122,7 +122,8 @@ def setup(file: Path = DEPLOYMENTS_FILE, *, pool_type: str = "process") -> list[
     with get_client(sync_client=True) as client:
         for pool in POOLS:
             changes += _set_up_pool(client, pool, pool_type)
-        for automation in _automations():
+        types = {one.name: one.type for one in client.read_work_pools(limit=MOST_LISTED)}
+        for automation in _automations([pool.name for pool in POOLS if types.get(pool.name) == "process"]):
             changes.append(_set_up_automation(client, automation))
         before = _deployed(client)
         _deploy(file)
@@ -191,8 +192,12 @@ def _job_template(pool_type: str) -> dict[str, Any]:
     return template
 
 
-def _automations() -> list[Any]:
-    """Runs that nobody works on are crashed, and productions that crashed are begun again, so often and no more."""
+def _automations(process_pools: list[str]) -> list[Any]:
+    """Runs that nobody works on are crashed, and productions that crashed are begun again, so often and no more.
+
+    Args:
+        process_pools: whose workers begin a run at once; elsewhere, a machine may have to be waited for.
+    """
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -244,15 +249,19 @@ def _automations() -> list[Any]:
         ),
         automation(
             "runs that their worker never began are crashed",
-            f"A worker took them {PREPARED_SECONDS} s ago, and is gone. Only of pools of the type process: elsewhere, a machine "
-            "may have to be waited for.",
+            f"A worker took them {PREPARED_SECONDS} s ago, and is gone.",
             EventTrigger(
                 **each_run,
-                match_related={"prefect.resource.role": "work-pool", "prefect.work-pool.type": "process"},
+                match_related=[
+                    {"prefect.resource.role": "work-pool", "prefect.resource.name": process_pools},
+                    {"prefect.resource.id": "prefect.tag.portrayal"},  # these send heartbeats
+                ],
                 after=taken,
-                # Running has other names in later attempts.
+                # Running has other names in later attempts. A server that was started anew holds back for a quarter of an hour
+                # what follows an event that it did not see itself, but not heartbeats.
                 expect=taken
                 | ends
+                | heartbeat
                 | of("Running", "Retrying", "Rerunning", "Cancelling", "Scheduled", "AwaitingRetry"),
                 posture=Posture.Proactive,
                 threshold=1,

@@ -62,8 +62,10 @@ def test_runs_that_nobody_works_on_are_crashed_and_crashed_productions_begun_aga
     assert lost.trigger.posture.value == "Proactive" and lost.trigger.within.total_seconds() == 300
     assert lost.trigger.after == {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"} < lost.trigger.expect
     # What Prefect calls it when a flow begins: for the first time, and later.
-    assert {f"prefect.flow-run.{one}" for one in ("Running", "Retrying", "Rerunning")} < lost.trigger.expect
-    assert lost.trigger.match_related["prefect.work-pool.type"] in ("process", ["process"])
+    begins = {f"prefect.flow-run.{one}" for one in ("Running", "Retrying", "Rerunning", "heartbeat")}
+    assert begins < lost.trigger.expect
+    pool, tag = [one.model_dump() for one in lost.trigger.match_related]
+    assert pool["prefect.resource.name"] == ["cpu", "gpu"] and tag["prefect.resource.id"] == "prefect.tag.portrayal"
     assert lost.actions[0].state.value == "CRASHED"
     again = found["portrayal: crashed productions are begun again"]
     assert again.trigger.posture.value == "Proactive" and again.trigger.within.total_seconds() == 60
