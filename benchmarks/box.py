@@ -329,7 +329,7 @@ def trial(seed: int, box: Box, victim: str | None = None, dark: float = 0.0) -> 
         began = time.monotonic()
         run = Run(box, f"talk-{seed}", out)
         with run.followed():
-            if wanted != PREPARED:
+            if BUSY.get(wanted) != PREPARED:
                 reached(watch, box.timeline, moment, began, run.is_over)
             elif wait_for(lambda: PREPARED in box.victims(), GIVE_UP_SECONDS):
                 time.sleep(chance.uniform(0.0, 0.9 * box.preparing))  # its flow begins in the same process
@@ -382,19 +382,20 @@ def trial(seed: int, box: Box, victim: str | None = None, dark: float = 0.0) -> 
 
 def _kill(box: Box, wanted: str, chance: random.Random, run: Run) -> str:
     """Kill who is wanted as soon as there is somebody; returns who died."""
+    # A flow begins in the process that prepared it.
+    busy = {BUSY.get(wanted), PRODUCE if BUSY.get(wanted) == PREPARED else None}
     if wanted in TOGETHER:
-        while BUSY[wanted] not in box.victims():
+        while not busy & box.victims().keys():
             if run.is_over():
                 return NOBODY
             time.sleep(0.02)
         box.cut_off(TOGETHER[wanted])
         return wanted
     if wanted == PREPARED:
-        found = box.victims()
-        for process in found.get(PREPARED, []) + found.get(PRODUCE, []):
+        found = [process for role, group in box.victims().items() if role in busy for process in group]
+        for process in found:
             process.kill()
-            return wanted
-        return NOBODY
+        return wanted if found else NOBODY
     victim, family = kill_one(box.victims, wanted, chance, run.is_over)
     if victim == DATABASE:  # a machine's database dies with all of its processes
         for process in family:
