@@ -394,7 +394,8 @@ def _kill(box: Box, wanted: str, chance: random.Random, run: Run) -> str:
     if wanted == PREPARED:
         found = [process for role, group in box.victims().items() if role in busy for process in group]
         for process in found:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         return wanted if found else NOBODY
     victim, family = kill_one(box.victims, wanted, chance, run.is_over)
     if victim == DATABASE:  # a machine's database dies with all of its processes
