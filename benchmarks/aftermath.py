@@ -4,7 +4,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,24 @@ IN_FLIGHT = 2
 Versions = Mapping[str, set[tuple[int, int]]]
 
 
+@contextmanager
+def repeating(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    """`call` is called in a thread inside, again and again, with so many seconds between."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 @dataclass(slots=True)
 class Watch:
     """Sees every version of every artifact that appears; a rename brings a new inode."""
@@ -28,7 +46,6 @@ class Watch:
     versions: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     appeared: list[float] = field(default_factory=list)
     """When each artifact was first seen, by `time.monotonic`."""
-    _stop: threading.Event = field(default_factory=threading.Event)
 
     def look(self) -> None:
         for prefix in PREFIXES:
@@ -44,18 +61,11 @@ class Watch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        def watch() -> None:
-            while not self._stop.wait(LOOK_SECONDS):
-                self.look()
-
         self.look()
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
         try:
-            yield
+            with repeating(LOOK_SECONDS, self.look):
+                yield
         finally:
-            self._stop.set()
-            thread.join()
             self.look()
 
 
@@ -132,6 +142,20 @@ def _is_note(name: str) -> bool:
 
 def _clip_of(note: str) -> str:
     return note.removesuffix(".json") + ".mp4"
+
+
+def wrong(
+    out: Path, reference: Mapping[str, str], folder: Path, watch: Watch, finished: Versions, database_url: str
+) -> list[str]:
+    """All that may be wrong after a production that is done.
+
+    Args:
+        reference: digests of the production that nobody disturbed.
+        folder: of the artifacts.
+        finished: what was there when the kill came.
+    """
+    problems = compared(digests(out), reference)
+    return problems + remade(watch.versions, finished) + half_written(folder, out) + running_rows(database_url)
 
 
 def running_rows(database_url: str) -> list[str]:

@@ -6,6 +6,9 @@ deployment `produce/produce`; what it lacks is rendered by `render/render`, with
 
 After a kill, only the box's own means bring a production to its end: restarts, retries, and the automations that `setup` makes.
 When its run has failed for good, somebody begins it again, once; that is counted (`runs`).
+
+Beside the process that a seed picks, a run can be killed while its worker prepares it, everything on one of two machines at once
+(a worker with all of its runs), or the whole box; and its installation can be broken, which no attempt mends.
 """
 
 import json
@@ -17,9 +20,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,24 +30,34 @@ from typing import Any
 import psutil
 
 from benchmarks import recovery, services
-from benchmarks.aftermath import (
-    LANGUAGES,
-    PREFIXES,
-    Timeline,
-    Watch,
-    compared,
-    digests,
-    half_written,
-    remade,
-    running_rows,
-)
-from benchmarks.recovery import Trial, chosen, kill_one, life_of, lives, reached, wait_for
+from benchmarks.aftermath import LANGUAGES, PREFIXES, Timeline, Watch, digests, half_written, repeating, wrong
+from benchmarks.recovery import NOBODY, Trial, chosen, kill_one, life_of, lives, reached, wait_for
 from flows import pools
 
 SERVER, DATABASE, CPU_WORKER, GPU_WORKER = "server", "database", "worker of cpu", "worker of gpu"
 PRODUCE, RENDER, RENDERER = "run of produce", "run of render", "renderer"
 ROLES = (PRODUCE, RENDER, RENDERER, CPU_WORKER, GPU_WORKER, SERVER, DATABASE)
-GIVE_UP_SECONDS = 500.0
+PREPARED, INSTALLATION = "run of produce before it began", "installation"
+TOGETHER = {
+    "machine of cpu": (CPU_WORKER,),
+    "machine of cpu before a run began": (CPU_WORKER,),
+    "machine of gpu": (GPU_WORKER,),
+    "server before a run began": (SERVER,),
+    "box": (CPU_WORKER, GPU_WORKER, SERVER, DATABASE),
+}
+"""What dies at once, with all that it had started."""
+VICTIMS = (*ROLES, PREPARED, *TOGETHER, INSTALLATION)
+BUSY = {
+    PREPARED: PREPARED,
+    "machine of cpu": PRODUCE,
+    "machine of cpu before a run began": PREPARED,
+    "machine of gpu": RENDER,
+    "server before a run began": PREPARED,
+    "box": PRODUCE,
+}
+"""Of whom a process has to live when the kill comes."""
+GIVE_UP_SECONDS = 700.0
+"""Longer where the server died."""
 SCRIPT = """\
 title: Recovery
 speaker: Ann = feminine
@@ -58,8 +71,11 @@ ANN: How far is it?
 """
 BEGUN_AGAIN_SECONDS = {"FAILED": 20.0, "CANCELLED": 20.0, "CRASHED": pools.BEGUN_AGAIN_SECONDS + 60.0}
 """After which nothing of the box's own will begin a run again that ended so."""
-SILENT_SECONDS = 240.0
-"""After which no run may be unfinished that nobody works on: 90 s without a heartbeat, and a while for a busy machine."""
+ORDERED_SECONDS = 900.0
+"""For so long a server that was started anew holds back an event of a run that follows one of the last five minutes which it did
+not see itself (PRECEDING_EVENT_LOOKBACK of Prefect's events)."""
+SILENT_SECONDS = pools.PREPARED_SECONDS + 150.0
+"""After which no run may be unfinished that nobody works on; what a worker never began lasts longest."""
 
 
 @dataclass(slots=True)
@@ -72,6 +88,10 @@ class Box:
     cast: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     timeline: Timeline = field(default_factory=lambda: Timeline((), {}))
+    preparing: float = 0.0
+    """Seconds for which a worker prepared the run that nobody disturbed."""
+    power: threading.Event = field(default_factory=threading.Event)
+    """What dies is not started again while it is not set."""
 
     @property
     def store(self) -> Path:
@@ -90,9 +110,22 @@ class Box:
                     with suppress(psutil.Error):
                         said = " ".join(child.cmdline())
                         named = role if _is_run(said) else RENDERER if "spawn_main" in said else None
+                        if role == PRODUCE and "_workspace_supervisor" in said:
+                            named = PREPARED
                         if named and lives(child):
                             found.setdefault(named, []).append(child)
         return found
+
+    def cut_off(self, services: Sequence[str]) -> None:
+        """Kill services at once, with all that they had started, also before a predecessor died."""
+        found = self.victims()
+        processes = [process for role in services for process in found.get(role, ())]
+        processes += [child for process in processes for child in _offspring(process)]
+        processes += self.runs_alive() if len(services) > 1 else []
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # so that nobody sees another one die
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
     def runs_alive(self) -> list[psutil.Process]:
         """Processes of flow runs of this box, also those whose worker is dead."""
@@ -129,6 +162,8 @@ def working(folder: Path) -> Iterator[Box]:
     on_server = common | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{address}/prefect",
         "PREFECT_UI_ENABLED": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P1D",
     }
     catalog = f"postgresql+psycopg://{address}/portrayal"
     on_workers = common | {
@@ -145,13 +180,14 @@ def working(folder: Path) -> Iterator[Box]:
         GPU_WORKER: services.worker("gpu", folder / "prefect", variables, "--limit", "1"),
     }
     os.environ |= common | {"PREFECT_CLIENT_MAX_RETRIES": "0"}  # before this process imports Prefect
-    with services.kept_running([database, kept[SERVER]]):
+    box = Box(folder, kept, catalog)
+    box.power.set()
+    with services.kept_running([database, kept[SERVER]], box.power):
         set_up = [*recovery.COMMAND, "pools", "setup"]
         subprocess.run(set_up, env=variables, cwd=recovery.ROOT, check=True, stdout=subprocess.DEVNULL)
         _pause_schedules()
-        box = Box(folder, kept, catalog)
         try:
-            with services.kept_running([kept[CPU_WORKER], kept[GPU_WORKER]]):
+            with services.kept_running([kept[CPU_WORKER], kept[GPU_WORKER]], box.power):
                 _make_undisturbed(box)
                 yield box
         finally:
@@ -174,6 +210,7 @@ def _make_undisturbed(box: Box) -> None:
     box.cast = {one["speaker"]: one["portrait"] for one in record["portraits"]}
     box.digests = digests(out)
     box.timeline = Timeline([at - began for at in watch.appeared], lived)
+    box.preparing = run.began_running - lived[PREPARED][0]
 
 
 class Run:
@@ -190,10 +227,14 @@ class Run:
         self.states: list[str] = []
         """As they were seen, each with its seconds since the production began."""
         self.said = ""
+        self.began_running = 0.0
+        """Seconds from the start until it was first seen to run."""
+        self.crashes: set[Any] = set()
+        self.patience = 0.0
+        """Seconds by which everything may take longer."""
         self._began = time.monotonic()
-        self._type = "SCHEDULED"
+        self.type = "SCHEDULED"
         self._ended: float | None = None
-        self._stop = threading.Event()
         self.begin()
 
     def begin(self) -> None:
@@ -207,22 +248,14 @@ class Run:
 
         self._id = _persistently(create)
         self.runs += 1
-        self._type, self._ended = "SCHEDULED", None
+        self.type, self._ended = "SCHEDULED", None
 
-    @contextmanager
-    def followed(self) -> Iterator[None]:
-        def follow() -> None:
-            while not self._stop.wait(0.5):
-                with suppress(Exception):  # a server that is dead is asked again
-                    self._look()
+    def followed(self) -> AbstractContextManager[None]:
+        def look() -> None:
+            with suppress(Exception):  # a server that is dead is asked again
+                self._look()
 
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
+        return repeating(0.5, look)
 
     def _look(self) -> None:
         from prefect.client.orchestration import get_client
@@ -235,20 +268,24 @@ class Run:
         if not self.states or self.states[-1].split(" at ")[0] != state.name:
             self.states.append(f"{state.name} at {time.monotonic() - self._began:.0f} s")
         self.said = state.message or ""
+        if state.is_running() and not self.began_running:
+            self.began_running = time.monotonic() - self._began
+        if state.is_crashed():
+            self.crashes.add(state.id)
         if not state.is_final():
             self._ended = None
         elif self._ended is None:
             self._ended = time.monotonic()
-        self._type = state.type.value
+        self.type = state.type.value
 
     def is_done(self) -> bool:
-        return self._type == "COMPLETED"
+        return self.type == "COMPLETED"
 
     def is_over(self) -> bool:
         """Whether it is done, or failed and nothing of the box's own begins it again."""
         ended = self._ended
         return self.is_done() or (
-            ended is not None and time.monotonic() - ended > BEGUN_AGAIN_SECONDS.get(self._type, 20.0)
+            ended is not None and time.monotonic() - ended > BEGUN_AGAIN_SECONDS.get(self.type, 20.0) + self.patience
         )
 
     def unfinished(self) -> list[str]:
@@ -275,28 +312,41 @@ class Run:
         return list(_persistently(read))
 
 
-def trial(seed: int, box: Box) -> Trial:
-    """One kill on a box, during a production that starts with an empty store."""
+def trial(seed: int, box: Box, victim: str | None = None, dark: float = 0.0) -> Trial:
+    """One kill on a box, during a production that starts with an empty store.
+
+    Args:
+        victim: of ROLES, TOGETHER or PREPARED; None: of ROLES, as the seed says.
+        dark: seconds for which nothing is started again.
+    """
     chance = random.Random(seed)
-    wanted, moment = chosen(chance, box.timeline, [role for role in ROLES if role in box.timeline.lived])
+    roles = [role for role in ROLES if role in box.timeline.lived] if victim is None else [victim]
+    lived = {role: box.timeline.lived[BUSY.get(role, role)] for role in roles}
+    wanted, moment = chosen(chance, replace(box.timeline, lived=lived), roles)
     _empty(box)
     out, watch = box.folder / f"out-{seed}", Watch(box.store)
     with watch.watching():
         began = time.monotonic()
         run = Run(box, f"talk-{seed}", out)
         with run.followed():
-            reached(watch, box.timeline, moment, began, run.is_over)
-            victim, family = kill_one(box.victims, wanted, chance, run.is_over)
+            if BUSY.get(wanted) != PREPARED:
+                reached(watch, box.timeline, moment, began, run.is_over)
+            elif wait_for(lambda: PREPARED in box.victims(), GIVE_UP_SECONDS):
+                time.sleep(chance.uniform(0.0, 0.9 * box.preparing))  # its flow begins in the same process
+            if dark:
+                box.power.clear()
+            victim = _kill(box, wanted, chance, run)
             killed = time.monotonic()
-            if victim == DATABASE:  # a machine's database dies with all of its processes
-                for process in family:
-                    with suppress(psutil.NoSuchProcess):
-                        process.send_signal(signal.SIGKILL)
+            if victim == SERVER or SERVER in TOGETHER.get(victim, ()):
+                run.patience = ORDERED_SECONDS
             watch.look()
             load, before = os.getloadavg()[0], dict(watch.versions)
             problems = half_written(box.store, out)
-            if not wait_for(run.is_over, GIVE_UP_SECONDS):
-                problems.append(f"not over after {GIVE_UP_SECONDS:.0f} s ({'; '.join(run.states)})")
+            if dark:
+                time.sleep(dark)
+                box.power.set()
+            if not wait_for(run.is_over, GIVE_UP_SECONDS + run.patience):
+                problems.append(f"not over after {GIVE_UP_SECONDS + run.patience:.0f} s ({'; '.join(run.states)})")
             elif not run.is_done():
                 problems += [] if run.said else ["its run failed without a word"]
                 run.begin()
@@ -304,15 +354,14 @@ def trial(seed: int, box: Box) -> Trial:
             seconds = time.monotonic() - killed
             finished = run.is_done()
             silent = time.monotonic()
-            if not wait_for(lambda: not run.unfinished(), SILENT_SECONDS):
+            if not wait_for(lambda: not run.unfinished(), SILENT_SECONDS + run.patience):
                 problems += run.unfinished()
             waited = time.monotonic() - silent
         if not wait_for(lambda: not box.runs_alive(), 60.0):
             problems += [f"process {one.pid} of a run goes on" for one in box.runs_alive()]
     if not finished:
         problems.append(f"not finished after {run.runs} runs: {run.said[:500]}")
-    problems += compared(digests(out), box.digests)
-    problems += remade(watch.versions, before) + half_written(box.store, out) + running_rows(box.database_url)
+    problems += wrong(out, box.digests, box.store, watch, before, box.database_url)
     notes = ["; ".join(run.states)]
     if waited > 5:
         notes.append(f"the last of its runs ended {waited:.0f} s after the production")
@@ -328,6 +377,61 @@ def trial(seed: int, box: Box) -> Trial:
         len(watch.versions) - len(before),
         tuple(dict.fromkeys(problems)),
         tuple(notes),
+    )
+
+
+def _kill(box: Box, wanted: str, chance: random.Random, run: Run) -> str:
+    """Kill who is wanted as soon as there is somebody; returns who died."""
+    # A flow begins in the process that prepared it.
+    busy = {BUSY.get(wanted), PRODUCE if BUSY.get(wanted) == PREPARED else None}
+    if wanted in TOGETHER:
+        while not busy & box.victims().keys():
+            if run.is_over():
+                return NOBODY
+            time.sleep(0.02)
+        box.cut_off(TOGETHER[wanted])
+        return wanted
+    if wanted == PREPARED:
+        found = [process for role, group in box.victims().items() if role in busy for process in group]
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        return wanted if found else NOBODY
+    victim, family = kill_one(box.victims, wanted, chance, run.is_over)
+    if victim == DATABASE:  # a machine's database dies with all of its processes
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+    return victim
+
+
+def broken(seed: int, box: Box) -> Trial:
+    """Nobody is killed, but `produce` cannot be imported: its run has to fail after so many attempts, and say why."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentUpdate
+
+    def lead_to(entrypoint: str) -> None:
+        with get_client(sync_client=True) as client:
+            deployment = client.read_deployment_by_name("produce/produce")
+            client.update_deployment(deployment.id, DeploymentUpdate(entrypoint=entrypoint))
+
+    lead_to("flows.nowhere.produce")
+    try:
+        began = time.monotonic()
+        run = Run(box, f"broken-{seed}", box.folder / f"out-{seed}")
+        with run.followed():
+            wait_for(run.is_over, GIVE_UP_SECONDS)
+    finally:
+        lead_to("flows.produce.produce")
+    problems = []
+    if run.type != "FAILED" or not run.said:
+        problems.append(f"it is {run.type} ({run.said})")
+    if len(run.crashes) != pools.ATTEMPTS:
+        problems.append(f"it was begun {len(run.crashes)} times, not {pools.ATTEMPTS}")
+    seconds, load = time.monotonic() - began, os.getloadavg()[0]
+    notes = ("; ".join(run.states), run.said)
+    return Trial(
+        seed, INSTALLATION, INSTALLATION, 0.0, round(seconds, 1), round(load, 1), 1, 0, 0, tuple(problems), notes
     )
 
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.recovery                       25 kills of a command: of its flow, of a renderer, of its server
     python -m benchmarks.recovery --box                 25 kills on a box: of runs, workers, renderers, server and database
+    python -m benchmarks.recovery --box --victim box    a power cut; see --help for the others
     python -m benchmarks.recovery --clock               nobody is killed, but the wall clock jumps by twelve hours
     python -m benchmarks.recovery --seeds 17            one that was seen before, again
     python -m benchmarks.recovery --out kills.jsonl     goes on where it was interrupted
@@ -32,18 +33,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.aftermath import (
-    IN_FLIGHT,
-    LANGUAGES,
-    PREFIXES,
-    Timeline,
-    Watch,
-    compared,
-    digests,
-    half_written,
-    remade,
-    running_rows,
-)
+from benchmarks.aftermath import IN_FLIGHT, LANGUAGES, PREFIXES, Timeline, Watch, digests, half_written, wrong
 from benchmarks.clock import wall_clock
 
 ROOT = Path(__file__).parents[1]
@@ -139,10 +129,8 @@ def trial(seed: int, work: Work, *, clock: bool = False) -> Trial:
             seconds = time.monotonic() - killed
         if said != "0":
             problems.append(f"not finished after {runs} runs (exit code {said}): {log.read_text()[-500:]}")
-        else:
-            problems += compared(digests(out), work.digests)
-        problems += remade(watch.versions, before) + half_written(home / "artifacts", out)
-        problems += running_rows(f"sqlite:///{home / 'catalog.db'}")
+        database = f"sqlite:///{home / 'catalog.db'}"
+        problems += wrong(out, work.digests, home / "artifacts", watch, before, database)
     return Trial(
         seed,
         wanted,
@@ -318,8 +306,14 @@ def seeds(given: Sequence[int] | None, kills: int, trials: Sequence[Trial]) -> I
 
 
 def main() -> None:
+    from benchmarks import box
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--box", action="store_true", help="on a box with a server, a database and workers")
+    parser.add_argument("--victim", choices=box.VICTIMS, help="with --box: who is killed, whatever the seed says")
+    parser.add_argument(
+        "--dark", type=float, default=0.0, metavar="SECONDS", help="with --box: nothing is started again for so long"
+    )
     parser.add_argument("--clock", action="store_true", help="the clock jumps instead")
     parser.add_argument("--kills", type=int, default=25, help="how many; seeds count from 1")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="these and no others")
@@ -347,11 +341,14 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="portrayal-recovery-"))
     try:
         if given.box:
-            from benchmarks import box
-
             with box.working(work) as shared_box:
                 for seed in seeds(given.seeds, given.kills, trials):
-                    note(box.trial(seed, shared_box))
+                    broken = given.victim == box.INSTALLATION
+                    note(
+                        box.broken(seed, shared_box)
+                        if broken
+                        else box.trial(seed, shared_box, given.victim, given.dark)
+                    )
         else:
             shared = prepare(work)
             for seed in seeds(given.seeds, given.kills, trials):

@@ -160,14 +160,20 @@ def running(service: Service, number: int) -> Iterator[Service]:
 
 
 @contextmanager
-def kept_running(services: Sequence[Service]) -> Iterator[None]:
-    """The services inside, each started again a second after it died, for whatever reason; ended afterwards, in reverse order."""
+def kept_running(services: Sequence[Service], power: threading.Event | None = None) -> Iterator[None]:
+    """The services inside, each started again a second after it died, for whatever reason; ended afterwards, in reverse order.
+
+    Args:
+        power: nothing is started while it is not set.
+    """
     over = threading.Event()
 
     def keep(service: Service) -> None:
         while not over.wait(0.2):
             if service.process is None or service.process.poll() is not None:
                 over.wait(1.0)
+                if power is not None and not power.is_set():
+                    continue
                 with suppress(RuntimeError):  # what it needs may be dead, too: it is tried again
                     service.start()
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from catalog.campaigns import Standing
 
 REFRESH_SECONDS = 2.0
-OPEN = ("queued", "running")
+LEFT = ("queued", "incomplete", "failed")
+"""States of rows that somebody has to see to, where no runner can go on by itself."""
 
 
 def progress() -> list[dict[str, Any]]:
@@ -112,40 +113,60 @@ def _standings(names: Sequence[str] = ()) -> "list[Standing]":
 
 def show(name: str | None) -> None:
     """Print the table, and what is to be done."""
-    title, columns, rows, _ = _table(name)
-    print_table(title, columns, rows)
-    for note in notes([name] if name else ()):
-        print(note)
+    print_table(*_table(name))
+    _print_notes(name)
 
 
-def watch(name: str | None) -> None:
-    """Keep the table up to date until nothing is queued or running; without a terminal, print it at the end."""
+def watch(name: str | None) -> bool:
+    """Keep the table up to date until nothing goes on by itself; without a terminal, print it at the end.
+
+    A campaign that is paused, or whose rows do not fit into its budget any more, is waited for while rows of it run.
+
+    Returns:
+        Whether no row is left that is queued, incomplete or failed.
+    """
     from rich.live import Live
+    from rich.markup import escape
     from rich.table import Table
 
     console = stdout_console()
+    names = [name] if name else ()
     if not console.is_terminal:
-        while _table(name)[3]:
+        while _goes_on(found := _standings(names)):
             time.sleep(REFRESH_SECONDS)
         show(name)
-        return
+        return not _left(found)
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            title, columns, rows, unsettled = _table(name)
+            found = _standings(names)
+            title, columns, rows = _table(name)
             table = Table(*columns, title=title, title_justify="left")
             # A terminal shows so many; what runs or went wrong says most.
             quiet = ("done", "queued", "cancelled")
             for cells in sorted(rows, key=lambda cells: cells[1] in quiet)[: max(5, console.height - 6)]:
-                from rich.markup import escape
-
                 table.add_row(*map(escape, cells))
             live.update(table, refresh=True)
-            if not unsettled:
-                return
+            if not _goes_on(found):
+                break
             time.sleep(REFRESH_SECONDS)
+    _print_notes(name)
+    return not _left(found)
 
 
-def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]], int]:
+def _print_notes(name: str | None) -> None:
+    for note in notes([name] if name else ()):
+        print(note)
+
+
+def _goes_on(found: "Sequence[Standing]") -> bool:
+    return any(one.states["running"] or one.may_begin for one in found)
+
+
+def _left(found: "Sequence[Standing]") -> bool:
+    return any(one.states[state] for one in found for state in LEFT)
+
+
+def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     if name is None:
@@ -167,13 +188,7 @@ def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]
             )
             for one in found
         ]
-        return (
-            f"{len(rows)} campaign{'' if len(rows) == 1 else 's'}",
-            columns,
-            rows,
-            sum(one["queued"] + one["running"] for one in found),
-        )
-    states = row_states(name)
+        return f"{len(rows)} campaign{'' if len(rows) == 1 else 's'}", columns, rows
     rows = [
         (
             one["request_id"],
@@ -184,10 +199,10 @@ def _table(name: str | None) -> tuple[str, tuple[str, ...], list[tuple[str, ...]
             duration(one["seconds_of_work"]),
             one["error"] or one["out"] or one["unpublished"] or one["runner"] or "",
         )
-        for one in states
+        for one in row_states(name)
     ]
     columns = ("Row", "State", "Since", "Attempts", "Video", "Work", "Reason")
-    return f"{name}: {_rows(len(rows))}", columns, rows, sum(one["state"] in OPEN for one in states)
+    return f"{name}: {_rows(len(rows))}", columns, rows
 
 
 def _state(one: "Standing") -> str:

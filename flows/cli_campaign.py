@@ -158,7 +158,9 @@ def run(
 @app.command("status")
 def status(
     name: Annotated[str | None, typer.Argument(help="One campaign, row by row. Default: all campaigns.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep the table up to date until all is settled.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep the table up to date until nothing goes on by itself.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show how far campaigns are."""
@@ -168,7 +170,8 @@ def status(
     if json:
         print_json(campaign_status.row_states(name) if name else campaign_status.progress())
     elif watch:
-        campaign_status.watch(name)
+        if not campaign_status.watch(name):
+            raise typer.Exit(2)
     else:
         campaign_status.show(name)
 

@@ -29,6 +29,8 @@ def setup(
     counts = {done: sum(one.done == done for one in changes) for done in ("created", "changed", "left")}
     title = ", ".join(f"{count} {done}" for done, count in counts.items())
     print_table(title, ("What", "Name", ""), [(one.what, one.name, one.done) for one in changes])
+    for sentence in pools.advice():
+        print(sentence)
 
 
 @app.command("status")
@@ -80,3 +82,5 @@ def _print(found: dict[str, Any]) -> None:
             ("Deployment", "Run", "Queue", "State", column),
             [(one["deployment"] or "", one["name"], one["queue"] or "", one["state"], value(one)) for one in rows],
         )
+    for sentence in found["advice"]:
+        print(sentence)

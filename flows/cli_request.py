@@ -165,6 +165,13 @@ Draft = Annotated[
     ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the result files. Default: the source's.")]
+Priority = Annotated[
+    Literal["urgent", "normal", "batch"] | None,
+    typer.Option(
+        help="Urgent clips are rendered before all others that wait, batch ones after. Default: what PORTRAYAL_PRIORITY says, or "
+        "normal."
+    ),
+]
 
 
 def request_of(
@@ -199,6 +206,7 @@ def request_of(
     rttm: Rttm = None,
     name: Name = None,
     draft: Draft = False,
+    priority: Priority = None,
 ) -> "ProductionRequest":
     """What `produce` is asked for, but for the folder.
 
@@ -236,6 +244,7 @@ def request_of(
         rttm=_text(rttm),
         source_language=source_lang,
         glossary=_text(glossary),
+        priority=priority,
     )
 
 

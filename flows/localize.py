@@ -6,9 +6,9 @@ finds the video in the morning: the one that `produce` would make if it were ask
 are wanted by name are machine-translated.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +19,9 @@ from pydantic import Field
 from flows.produce import produce
 from media import results
 from media.dialogue import language_tag
-from media.errors import PortrayalError, RenderError
+from media.errors import PortrayalError, RenderError, StorageError
 from media.languages import closest
-from tasks import workspace
+from tasks import filled_scripts, workspace
 from tasks.bookkeeping import stored_request
 from tasks.request import Form, ProductionRequest, RenderEngine, SynthesisEngine, TranslationEngine, asked
 from tasks.sources import translations_beside, written_languages
@@ -94,6 +94,9 @@ def missing_renditions(
         limit: productions at most.
         languages: wanted of every production, whether people have translated it or not.
         production_id: only this one.
+
+    Raises:
+        StorageError: a store or result folder does not answer.
     """
     from catalog.productions import finished_videos
     from catalog.session import session_factory
@@ -103,42 +106,40 @@ def missing_renditions(
         session_factory(workspace.catalog(), read_only=True).begin() as session,
         ThreadPoolExecutor(VIDEOS_AT_ONCE) as pool,
     ):
-        wished = _wished(finished_videos(session, production_id=production_id), languages)
-        # In batches: videos may be far away, and the first few productions may be enough.
-        while len(found) < limit and (batch := list(islice(wished, 10 * VIDEOS_AT_ONCE))):
-            found += [one for one in pool.map(lambda both: _still_missing(*both), batch) if one.languages]
+        finished = iter(finished_videos(session, production_id=production_id))
+        # In batches: scripts and videos may be far away, and the first few productions may be enough.
+        while len(found) < limit and (batch := list(islice(finished, 10 * VIDEOS_AT_ONCE))):
+            wished = pool.map(lambda both: _missing(both[0], both[1], languages), batch)
+            found += [one for one in wished if one is not None]
     return found[:limit]
 
 
-def _wished(
-    finished: "Iterable[tuple[Production, dict[str, str]]]", languages: Sequence[str]
-) -> Iterator[tuple[MissingRendition, dict[str, tuple[str, str]]]]:
-    """Productions with all the languages that are wanted of them, and with folder and file of the videos that they have."""
-    for production, videos in finished:
-        done = {tag: results.parted(path) for tag, path in videos.items()}
-        try:
-            held = written_languages(Path(production.source_name), production.source_kind)
-        except PortrayalError:
-            continue
-        # `es-MX` is content with `es`.
-        wanted = [tag for tag in languages if closest(tag, (*held, *done), same_script=True) is None]
-        tags = dict.fromkeys((*held, *(tag for tag in done if tag in languages), *wanted))
-        last = next(iter(done))
-        out, name = done[last]
-        wished = MissingRendition(
-            production_id=production.id,
-            source=production.source_name,
-            out=out,
-            name=name.removesuffix(".mp4").removesuffix(f".{last}"),
-            languages=tuple(tags),
-            kind=production.source_kind,
-        )
-        yield wished, done
-
-
-def _still_missing(wished: MissingRendition, done: Mapping[str, tuple[str, str]]) -> MissingRendition:
-    missing = (tag for tag in wished.languages if tag not in done or not results.exists(*done[tag]))
-    return replace(wished, languages=tuple(missing))
+def _missing(production: "Production", videos: Mapping[str, str], languages: Sequence[str]) -> MissingRendition | None:
+    """The languages that a production lacks, of those that its source holds and those that are wanted; None where it has all."""
+    done = {tag: results.parted(path) for tag, path in videos.items()}
+    try:
+        source = filled_scripts.located(production.source_name)
+        held = written_languages(source, production.source_kind)
+    except StorageError:
+        raise
+    except PortrayalError:
+        return None
+    # `es-MX` is content with `es`.
+    wanted = [tag for tag in languages if closest(tag, (*held, *done), same_script=True) is None]
+    tags = dict.fromkeys((*held, *(tag for tag in done if tag in languages), *wanted))
+    missing = tuple(tag for tag in tags if tag not in done or not results.exists(*done[tag]))
+    if not missing:
+        return None
+    last = next(iter(done))
+    out, name = done[last]
+    return MissingRendition(
+        production_id=production.id,
+        source=str(source),
+        out=out,
+        name=name.removesuffix(".mp4").removesuffix(f".{last}"),
+        languages=missing,
+        kind=production.source_kind,
+    )
 
 
 def _spoken(asked: Mapping[str, Any], recording: Path) -> str | None:

@@ -24,7 +24,14 @@ BEGUN_AGAIN_SECONDS = 60
 """From a crash to the next attempt. A worker reports the same crash twice, the second time half a minute later on a busy machine,
 and would take that for the end of an attempt that has begun meanwhile; and one with a limit that is offered a run whose process
 it has not put away yet ends itself (https://github.com/PrefectHQ/prefect/issues/16806)."""
+PREPARED_SECONDS = 300
+"""From the moment in which a worker of processes takes a run to the flow's first line: seconds as a rule, minutes on a machine
+that has far too much to do."""
 ATTEMPTS = 3
+COUNTED_SECONDS = 86_400
+"""Crashes that are further apart do not count together."""
+LEAST_REMEMBERED = timedelta(hours=1)
+"""For so long the server has to know which runs it waited for: as long as a power cut lasts."""
 MOST_LISTED = 200
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 
@@ -115,7 +122,8 @@ def setup(file: Path = DEPLOYMENTS_FILE, *, pool_type: str = "process") -> list[
     with get_client(sync_client=True) as client:
         for pool in POOLS:
             changes += _set_up_pool(client, pool, pool_type)
-        for automation in _automations():
+        types = {one.name: one.type for one in client.read_work_pools(limit=MOST_LISTED)}
+        for automation in _automations([pool.name for pool in POOLS if types.get(pool.name) == "process"]):
             changes.append(_set_up_automation(client, automation))
         before = _deployed(client)
         _deploy(file)
@@ -184,66 +192,129 @@ def _job_template(pool_type: str) -> dict[str, Any]:
     return template
 
 
-def _automations() -> list[Any]:
-    """A run whose heartbeats stop is crashed, and a production that crashed is begun again, twice at most."""
+def _automations(process_pools: list[str]) -> list[Any]:
+    """Runs that nobody works on are crashed, and productions that crashed are begun again, so often and no more.
+
+    Args:
+        process_pools: whose workers begin a run at once; elsewhere, a machine may have to be waited for.
+    """
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-    heartbeat = "prefect.flow-run.heartbeat"
-    ends = {f"prefect.flow-run.{one}" for one in ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")}
+    def of(*states: str) -> set[str]:
+        return {f"prefect.flow-run.{state}" for state in states}
+
+    each_run: dict[str, Any] = {
+        "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
+        "for_each": {"prefect.resource.id"},
+    }
+    productions: dict[str, str | list[str]] = {
+        "prefect.resource.role": "deployment",
+        "prefect.resource.name": "produce",
+    }
+    # Not the last attempt's. What is killed before its flow begins has the count of the attempt before, or none.
+    may_come_again: dict[str, str | list[str]] = {
+        "prefect.resource.id": ["prefect.flow-run.*"],
+        "prefect.run-count": [str(count) for count in range(ATTEMPTS)],
+    }
+    heartbeat = of("heartbeat")
+    ends = of("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")
+    taken = of("Pending", "Submitting")
+
+    def automation(name: str, description: str, trigger: EventTrigger, action: ChangeFlowRunState) -> AutomationCore:
+        return AutomationCore(
+            name=f"portrayal: {name}", description=description, enabled=True, trigger=trigger, actions=[action]
+        )
+
+    # An event that is expected and starts the time as well starts it anew.
     return [
-        AutomationCore(
-            name="portrayal: runs without a heartbeat are crashed",
-            description=f"Nothing was heard of them for {HEARTBEATS_LOST_SECONDS} s: their process or machine is gone.",
-            enabled=True,
-            trigger=EventTrigger(
-                after={heartbeat},
-                expect={heartbeat} | ends,
-                match={"prefect.resource.id": ["prefect.flow-run.*"]},
-                for_each={"prefect.resource.id"},
+        automation(
+            "runs without a heartbeat are crashed",
+            f"Nothing was heard of them for {HEARTBEATS_LOST_SECONDS} s: their process or machine is gone.",
+            EventTrigger(
+                **each_run,
+                after=heartbeat,
+                expect=heartbeat | ends,
                 posture=Posture.Proactive,
                 threshold=1,
                 within=timedelta(seconds=HEARTBEATS_LOST_SECONDS),
             ),
-            actions=[
-                ChangeFlowRunState(
-                    name=None,
-                    force=False,
-                    state=StateType.CRASHED,
-                    message=f"No heartbeat for {HEARTBEATS_LOST_SECONDS} s: its process or machine is gone.",
-                )
-            ],
+            ChangeFlowRunState(
+                name=None,
+                force=False,
+                state=StateType.CRASHED,
+                message=f"No heartbeat for {HEARTBEATS_LOST_SECONDS} s: its process or machine is gone.",
+            ),
         ),
-        AutomationCore(
-            name="portrayal: crashed productions are begun again",
-            description=f"{BEGUN_AGAIN_SECONDS} s later; they find everything that was finished; {ATTEMPTS} attempts in all.",
-            enabled=True,
-            trigger=EventTrigger(
-                after={"prefect.flow-run.Crashed"},
-                expect={
-                    f"prefect.flow-run.{one}"
-                    for one in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed")
-                },
-                match={
-                    "prefect.resource.id": ["prefect.flow-run.*"],
-                    # Not 0: what crashes before it begins is not counted, and would come again for ever.
-                    "prefect.run-count": [str(count) for count in range(1, ATTEMPTS)],
-                },
-                match_related={"prefect.resource.role": "deployment", "prefect.resource.name": "produce"},
+        automation(
+            "runs that their worker never began are crashed",
+            f"A worker took them {PREPARED_SECONDS} s ago, and is gone.",
+            EventTrigger(
+                **each_run,
+                match_related=[
+                    {"prefect.resource.role": "work-pool", "prefect.resource.name": process_pools},
+                    {"prefect.resource.id": "prefect.tag.portrayal"},  # these send heartbeats
+                ],
+                after=taken,
+                # Running has other names in later attempts. A server that was started anew holds back for a quarter of an hour
+                # what follows an event that it did not see itself, but not heartbeats.
+                expect=taken
+                | ends
+                | heartbeat
+                | of("Running", "Retrying", "Rerunning", "Cancelling", "Scheduled", "AwaitingRetry"),
+                posture=Posture.Proactive,
+                threshold=1,
+                within=timedelta(seconds=PREPARED_SECONDS),
+            ),
+            ChangeFlowRunState(
+                name=None,
+                force=False,
+                state=StateType.CRASHED,
+                message=f"A worker took it {PREPARED_SECONDS} s ago and has not begun it: the worker or its machine is gone.",
+            ),
+        ),
+        automation(
+            "crashed productions are begun again",
+            f"{BEGUN_AGAIN_SECONDS} s later; they find everything that was finished; {ATTEMPTS} attempts in all.",
+            EventTrigger(
+                match=may_come_again,
+                match_related=productions,
                 for_each={"prefect.resource.id"},
+                after=of("Crashed"),
+                expect=of(
+                    "Scheduled", "AwaitingRetry", "Pending", "Running", "Crashed", "Completed", "Failed", "Cancelled"
+                ),
                 posture=Posture.Proactive,
                 threshold=1,
                 within=timedelta(seconds=BEGUN_AGAIN_SECONDS),
             ),
-            actions=[
-                ChangeFlowRunState(
-                    state=StateType.SCHEDULED,
-                    name="AwaitingRetry",
-                    message="It crashed, and is begun again.",
-                    force=False,
-                )
-            ],
+            ChangeFlowRunState(
+                state=StateType.SCHEDULED,
+                name="AwaitingRetry",
+                message="It crashed, and is begun again.",
+                force=False,
+            ),
+        ),
+        automation(
+            "productions that crash again and again are failed",
+            f"{ATTEMPTS} times without getting any further: begun again, they would crash for ever.",
+            EventTrigger(
+                match=may_come_again,
+                match_related=productions,
+                for_each={"prefect.resource.id", "prefect.run-count"},
+                expect=of("Crashed"),
+                posture=Posture.Reactive,
+                threshold=ATTEMPTS,
+                within=timedelta(seconds=COUNTED_SECONDS),
+            ),
+            ChangeFlowRunState(
+                name=None,
+                force=False,
+                state=StateType.FAILED,
+                message=f"It ended {ATTEMPTS} times without getting any further, and is not begun again by itself: read the log "
+                "of the worker that took it, run `portrayal doctor` on that machine, and retry the run.",
+            ),
         ),
     ]
 
@@ -314,8 +385,8 @@ def status() -> dict[str, Any]:
     """How the pools are: queues, workers, what runs, what is late and what failed in the last day.
 
     Returns:
-        `server`, `pools` (each with `queues` and `workers`), `running`, `late` and `failures`; times are ISO 8601, ages
-        are seconds.
+        `server`, `pools` (each with `queues` and `workers`), `running`, `late`, `failures` and `advice`; times are ISO 8601,
+        ages are seconds.
 
     Raises:
         NoServerError: no server answers.
@@ -371,6 +442,7 @@ def status() -> dict[str, Any]:
             _run(one, names) | {"ended_at": one.end_time.isoformat() if one.end_time else None, "error": _said(one)}
             for one in failed
         ],
+        "advice": advice(),
     }
 
 
@@ -459,6 +531,44 @@ def _said(run: Any) -> str:
 
 def _age(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else round(max(0.0, (now - at).total_seconds()), 1)
+
+
+def advice() -> list[str]:
+    """What is to be set on the server so that its restart costs no run anything; nothing where it does not tell its settings.
+
+    Raises:
+        NoServerError: no server answers.
+    """
+    reach_server()
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        try:
+            answer = client.request("GET", "/admin/settings")
+        except httpx.HTTPStatusError:  # not one of one's own
+            return []
+    return advice_on(answer.json())
+
+
+def advice_on(settings: dict[str, Any]) -> list[str]:
+    """`advice` on Prefect's settings, as its server tells them."""
+    from pydantic import TypeAdapter
+
+    server = settings["server"]
+    said = []
+    if server["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.memory":
+        said.append(
+            "A restart of Prefect's server ends every run that is at work for longer than four minutes: set "
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem on the server, and "
+            "keep its PREFECT_HOME."
+        )
+    if TypeAdapter(timedelta).validate_python(server["events"]["expired_bucket_buffer"]) < LEAST_REMEMBERED:
+        said.append(
+            "Runs whose machines go down together with Prefect's server, for longer than two and a half minutes, stay Running "
+            "for ever: set PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER=P1D on the server."
+        )
+    return said
 
 
 def as_rows(changes: list[Change]) -> list[dict[str, str]]:

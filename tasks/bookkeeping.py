@@ -10,7 +10,7 @@ from media import provenance, results
 from media.errors import InputError, RenderError
 from media.provenance import production_record
 from media.segment import Clip
-from tasks import workspace
+from tasks import filled_scripts, workspace
 from tasks.casting import CastSpeaker, layout_of
 from tasks.hearing import Heard
 from tasks.performance import Performance
@@ -227,7 +227,7 @@ def write_record(
         engines["translation"] = "; ".join(used)
     record = production_record(
         production=source.production_id,
-        source=str(Path(source.path).resolve()),
+        source=filled_scripts.place_of(Path(source.path)),
         portraits=[person.as_json() for person in cast],
         engines=engines,
         renditions=[

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from media import results, webhooks
-from media.atomic import whole_file
 from media.campaign_file import PRIORITY_WORDS, CampaignFileError, CampaignRow, Problem, read_campaign
 from media.dialogue import Script
 from media.errors import InputError, PortrayalError, RightsError, StorageError
@@ -26,7 +25,7 @@ from media.languages import base_language
 from media.provenance import write_record
 from media.scripts import write_script
 from media.templates import fill, is_template
-from tasks import casting, domains, rendering, segments, workspace
+from tasks import casting, domains, filled_scripts, rendering, segments, workspace
 from tasks.assembling import COMPOSING_SPEED, DEFAULT_COMPOSING
 from tasks.dispatch import Priority
 from tasks.request import ProductionRequest, RenderOptions
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from catalog.campaigns import NewRow
 
-UNPUBLISHED, SCRIPTS = ".unpublished", ".scripts"
+UNPUBLISHED = ".unpublished"
 SECONDS_PER_CHARACTER = {"zh": 0.22, "ja": 0.14, "ko": 0.15}
 DEFAULT_SECONDS_PER_CHARACTER = 0.075
 """Of spoken text with its pauses, until it was measured on this machine."""
@@ -542,35 +541,20 @@ def unpublished(out: str) -> str:
     """Where a row's files are until they are published in its folder `out`."""
     if results.is_url(out):
         folder, row = results.parted(out)
-        return results.place(workspace.settings().artifacts_url, f"unpublished/{_short(folder)}/{row}")
+        return results.place(workspace.settings().artifacts_url, f"unpublished/{filled_scripts.short(folder)}/{row}")
     return results.place(str(Path(out).parent / UNPUBLISHED), Path(out).name)
-
-
-def _script_of(out: str) -> Path:
-    """Where the script of a row is kept that was filled in for its folder `out`."""
-    if results.is_url(out):
-        folder, row = results.parted(out)
-        return workspace.settings().home.resolve() / "scripts" / _short(folder) / f"{row}.yaml"
-    return Path(out).parent / SCRIPTS / f"{Path(out).name}.yaml"
-
-
-def _short(folder: str) -> str:
-    return hashlib.sha256(folder.encode()).hexdigest()[:16]
 
 
 def request_of(request: Mapping[str, Any], script: str | None, out: str) -> ProductionRequest:
     """The production request of a queued row; a script that was filled in is written first, where it stays.
 
     Raises:
-        InputError: it cannot be written.
+        InputError, StorageError: it cannot be written.
     """
     source = str(request["source"])
     wanted = {name: value for name, value in request.items() if name != "reasons"}
     if script is not None:
-        path = _script_of(out)
-        with whole_file(path) as draft:
-            draft.write_text(script, encoding="utf-8")
-        source = str(path)
+        source = str(filled_scripts.keep(script, out))
     return ProductionRequest(**{**wanted, "source": source, "out": unpublished(out)})
 
 

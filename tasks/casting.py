@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.dialogue import Dialogue, Speaker
 from media.errors import InputError, MissingEngineError
-from tasks import domains, workspace
+from tasks import domains, filled_scripts, workspace
 from tasks.hearing import UNKNOWN_LANGUAGE, Heard, voice_prints
 from tasks.portraits import require_picture
 from tasks.progress import note
@@ -103,7 +103,7 @@ def cast_portraits(
             session,
             id=source.production_id,
             title=source.title,
-            source_name=str(Path(source.path).resolve()),
+            source_name=filled_scripts.place_of(Path(source.path)),
             source_sha256=source.sha256,
             source_kind=source.kind,
             source_language=dialogue.language,

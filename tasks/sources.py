@@ -16,7 +16,7 @@ from media.localization import translated
 from media.scripts import SCRIPT_SUFFIXES, read_script
 from media.textfile import read_text
 from media.xliff import read_xliff
-from tasks import workspace
+from tasks import filled_scripts, workspace
 from tasks.request import RECORDING_SUFFIXES, ProductionRequest, check_counts
 from tasks.voices import check_speech
 
@@ -129,15 +129,15 @@ def production_id(name: str, path: Path, sha256: str) -> str:
     from catalog.session import session_factory
     from catalog.tables import Production
 
-    place = str(path.resolve())
+    place = filled_scripts.place_of(path)
     plain, hashed = name[:80], f"{name[:80]}-{hashlib.sha256(place.encode()).hexdigest()[:10]}"
     with session_factory(workspace.catalog(), read_only=True).begin() as session:
         for candidate in (hashed, plain):
             known = session.get(Production, candidate)
-            if known is not None and known.source_name == place:
+            if known is not None and known.source_name in (place, str(path.resolve())):
                 return candidate
         taken = session.get(Production, plain)
-        if taken is None or (taken.source_sha256 == sha256 and not Path(taken.source_name).exists()):
+        if taken is None or (taken.source_sha256 == sha256 and not filled_scripts.exists(taken.source_name)):
             return plain
     return hashed
 

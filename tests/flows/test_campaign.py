@@ -87,8 +87,12 @@ def test_what_keeps_a_campaign_from_going_on_is_said_before_anything_is_started(
     assert "spring: the deadline of 2 rows is over" in portrayal("campaign", "status").out
     assert portrayal("campaign", "pause", "spring").code == 0
     assert "spring is paused, and 2 rows wait: `portrayal campaign resume spring`" in said()
+    for campaign in (("spring",), ()):
+        watched = portrayal("campaign", "status", *campaign, "--watch")
+        assert watched.code == 2 and "spring is paused, and 2 rows wait" in watched.out, "nothing is waited for"
     assert portrayal("campaign", "resume", "spring").code == portrayal("campaign", "cancel", "spring").code == 0
     assert "spring is cancelled: `portrayal campaign retry spring --cancelled`" in said()
+    assert portrayal("campaign", "status", "spring", "--watch").code == 0
     assert portrayal("campaign", "retry", "spring", "--cancelled", "--json").json["rows"] == 2
     assert portrayal("campaign", "run", "autumn").code == 1
 

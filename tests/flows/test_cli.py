@@ -55,6 +55,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
         (("produce",), ("source",)),
         (("produce", "talk.txt"), ("--out",)),
         (("produce", "talk.txt", "--out", "out", "--aspect", "5:4"), ("--aspect",)),
+        (("produce", "talk.txt", "--out", "out", "--priority", "soon"), ("--priority", "urgent")),
         (("plan", "talk.txt", "--speed", "high"), ("--speed",)),
         (("catalog", "show", "nobody-at-all"), ("nobody-at-all", "catalog list")),
         (("catalog", "consent", "add", "nobody-at-all", "--subject", "Jo"), ("nobody-at-all",)),

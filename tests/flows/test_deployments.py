@@ -50,21 +50,50 @@ def test_a_second_setup_changes_nothing_and_a_third_mends_what_was_changed(deplo
     }
 
 
-def test_runs_that_fall_silent_are_crashed_and_crashed_productions_begun_again(deployed: dict[str, Any]) -> None:
+def test_runs_that_nobody_works_on_are_crashed_and_crashed_productions_begun_again(deployed: dict[str, Any]) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
         found = {one.name: one for one in client.read_automations()}
+    assert all(one.enabled for one in found.values()) and len(found) == 4
     silent = found["portrayal: runs without a heartbeat are crashed"]
-    again = found["portrayal: crashed productions are begun again"]
-    assert silent.enabled and again.enabled
     assert silent.trigger.posture.value == "Proactive" and silent.trigger.within.total_seconds() == 90
     assert silent.trigger.after == {"prefect.flow-run.heartbeat"} and silent.actions[0].state.value == "CRASHED"
+    lost = found["portrayal: runs that their worker never began are crashed"]
+    assert lost.trigger.posture.value == "Proactive" and lost.trigger.within.total_seconds() == 300
+    assert lost.trigger.after == {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"} < lost.trigger.expect
+    # What Prefect calls it when a flow begins: for the first time, and later.
+    begins = {f"prefect.flow-run.{one}" for one in ("Running", "Retrying", "Rerunning", "heartbeat")}
+    assert begins < lost.trigger.expect
+    pool, tag = [one.model_dump() for one in lost.trigger.match_related]
+    assert pool["prefect.resource.name"] == ["cpu", "gpu"] and tag["prefect.resource.id"] == "prefect.tag.portrayal"
+    assert lost.actions[0].state.value == "CRASHED"
+    again = found["portrayal: crashed productions are begun again"]
     assert again.trigger.posture.value == "Proactive" and again.trigger.within.total_seconds() == 60
     assert again.trigger.after == {"prefect.flow-run.Crashed"} and "prefect.flow-run.Running" in again.trigger.expect
-    assert again.trigger.match["prefect.run-count"] == ["1", "2"]
+    assert again.trigger.match["prefect.run-count"] == ["0", "1", "2"]
     assert again.trigger.match_related["prefect.resource.name"] in ("produce", ["produce"])
     assert again.actions[0].state.value == "SCHEDULED"
+
+
+def test_a_production_that_crashes_three_times_without_getting_further_is_failed(deployed: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import AwaitingRetry, Crashed
+
+    parameters = {"request": {"source": "talk.txt", "out": "out"}}
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(deployed["produce"].id, parameters=parameters)
+        for _ in range(2):
+            client.set_flow_run_state(run.id, Crashed(message="Process exited with status code: 1."))
+            client.set_flow_run_state(run.id, AwaitingRetry())
+        time.sleep(2)
+        assert client.read_flow_run(run.id).state.is_scheduled(), "not yet"
+        client.set_flow_run_state(run.id, Crashed(message="Process exited with status code: 1."))
+        deadline = time.monotonic() + 60
+        while (state := client.read_flow_run(run.id).state).is_crashed() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        client.delete_flow_run(run.id)
+    assert state.type.value == "FAILED" and "3 times without getting any further" in state.message
 
 
 def test_every_deployment_is_there_in_its_pool(deployed: dict[str, Any]) -> None:
@@ -319,6 +348,7 @@ def test_workers_of_two_pools_finish_a_production_of_three_languages(
     # Other tests leave failed runs of their own on this server, which belong to no deployment.
     assert [one for one in found["failures"] if one["deployment"] == "produce"] == [] == found["running"]
     assert "Pool gpu (process): " in portrayal("pools", "status").out
+    assert len(found["advice"]) == 2, "this server has Prefect's own settings"
 
 
 def test_the_daily_report_is_a_page_whose_run_says_where_it_is(

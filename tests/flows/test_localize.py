@@ -25,7 +25,8 @@ def test_a_missing_language_is_made_as_the_others_were(
     options = (
         "--engine", "render=still", "--engine", "synthesis=espeak", "--name", "night", "--layout", "duet", "--aspect", "1:1",
         "--captions", "sidecar", "--timeline", "locked", "--cast", f"Bob={other}", "--voice", "Ann=f4:70", "--show", "Night",
-        "--lexicon", "names.yaml", "--glossary", "terms.yaml", "--seed", "7", "--fps", "20", "--source-lang", "en", "--json",
+        "--lexicon", "names.yaml", "--glossary", "terms.yaml", "--seed", "7", "--fps", "20", "--source-lang", "en",
+        "--priority", "urgent", "--json",
     )  # fmt: skip
     made = portrayal("produce", "talk.txt", "--out", "out", "--lang", "en", *options)
     assert made.code == 0, made
@@ -33,7 +34,8 @@ def test_a_missing_language_is_made_as_the_others_were(
     (missing,) = missing_renditions()
     assert missing.languages == ("es",)
     asked = missing.request().model_dump(mode="json")
-    assert asked | {"languages": ["en"]} == made.json["request"]
+    assert asked["priority"] is None, "whoever was in a hurry has their video"
+    assert asked | {"languages": ["en"], "priority": "urgent"} == made.json["request"]
     assert asked["lexicon"] == str(tmp_path / "names.yaml") and asked["source"] == str(script)
     videos = localize()
     assert videos == [str(tmp_path / "out" / "night.es.mp4")] and missing_renditions() == []

@@ -82,13 +82,23 @@ def test_what_one_machine_made_another_finds_and_mends(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_a_campaign_publishes_into_a_bucket_what_was_approved(
-    bucket: Any, s3_network: Any, portrayal: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_campaign_publishes_into_a_bucket_what_was_approved_and_another_machine_finds_its_scripts(
+    bucket: Any,
+    s3_network: Any,
+    portrayal: Callable[..., Any],
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from flows.localize import missing_renditions
+    from tasks.sources import read_source
+
     monkeypatch.setenv("PORTRAYAL_STORE_URL", f"s3://{bucket.name}/artifacts")
     monkeypatch.setenv("PORTRAYAL_STORE_PATIENCE", "2")
-    (tmp_path / "hello.txt").write_text("language: en\nspeaker: Ann = feminine\nAnn: Hi {name}.\n")
-    (tmp_path / "spring.csv").write_text("request_id,source,var.name\nana,hello.txt,Ana\nbo,hello.txt,Bo\n")
+    (tmp_path / "hello.txt").write_text("language: en\nspeaker: Ann = feminine\nAnn: Hi {name}.\n  es: Hola {name}.\n")
+    (tmp_path / "spring.csv").write_text(
+        "request_id,source,languages,var.name\nana,hello.txt,en,Ana\nbo,hello.txt,en,Bo\n"
+    )
     out = f"s3://{bucket.name}/videos"
     queue = ("campaign", "queue", "spring.csv", "--out", out, "--engine", "render=still", "--approve")
     assert portrayal(*queue).code == 0
@@ -116,6 +126,17 @@ def test_a_campaign_publishes_into_a_bucket_what_was_approved(
     assert portrayal("campaign", "approve", "spring").code == 0
     assert len(keys("videos")) == 10 and keys("artifacts/unpublished") == []
     assert shown["ana"] == f"{out}/ana/ana.en.mp4" and shown["bo"].startswith(f"s3://{bucket.name}/artifacts/")
+    # Another machine, which shares the catalog and the store.
+    monkeypatch.setenv("PORTRAYAL_DATABASE_URL", f"sqlite:///{home / 'catalog.db'}")
+    monkeypatch.setenv("PORTRAYAL_HOME", str(tmp_path / "elsewhere"))
+    missing = {one.production_id: one for one in missing_renditions()}
+    assert {name: one.languages for name, one in missing.items()} == {"ana": ("es",), "bo": ("es",)}
+    source = read_source(missing["ana"].request())
+    assert source.production_id == "ana" and Path(source.path).is_relative_to(tmp_path / "elsewhere")
+    assert source.script is not None and source.script.dialogues["es"].turns[0].text == "Hola Ana."
+    (kept,) = keys("artifacts/scripts")[:1]
+    bucket.Object(f"artifacts/scripts/{kept}").delete()
+    assert list(missing_renditions()) == [missing["bo"]], "a source that is gone is left out"
 
 
 def test_a_store_that_is_gone_or_is_none_is_said_before_any_work(
