@@ -64,6 +64,19 @@ _LONGEST_NUMBER, _LONGEST_AMOUNT = 30, 18
 """Digits up to which numbers have names, and CLDR's forms of money and units hold them."""
 _CLOCK = {"zh": ("点", "分", "零"), "yue": ("點", "分", "零"), "ja": ("時", "分", ""), "ko": ("시", "분", "")}
 """What is said after hours and minutes, and before minutes below ten."""
+_HOURS = {
+    "de": (r"(?P<hh>\d{1,2})[:.](?P<mm>[0-5]\d)[ \u00a0]?Uhr", "Uhr", " ", {1: "ein Uhr"}),
+    "fr": (
+        r"(?P<hh>\d{1,2})[ \u00a0\u202f]?h(?:[ \u00a0\u202f]?(?P<mm>[0-5]\d))?",
+        "heures", " ", {0: "zéro heure", 1: "une heure", 21: "vingt et une heures"},
+    ),
+    "pt": (
+        r"(?P<hh>\d{1,2})[ \u00a0\u202f]?h(?:[ \u00a0\u202f]?(?P<mm>[0-5]\d))?",
+        "horas", " e ",
+        {0: "zero horas", 1: "uma hora", 2: "duas horas", 21: "vinte e uma horas", 22: "vinte e duas horas"},
+    ),
+}  # fmt: skip
+"""Times that are not said as they are written: how they are, hours, what joins minutes, hours that are said otherwise."""
 _POWERS = {"k": "1000", "K": "1000", "m": "1000000", "M": "1000000", "bn": "1000000000", "B": "1000000000"}
 
 _UNITS = {
@@ -170,7 +183,7 @@ class _Said:
         self.rules: dict[str, Callable[[regex.Match[str]], str]] = {
             "term": self._term, "mail": self._address, "page": self._address, "iso": self._iso, "date": self._date,
             "before": self._money, "after": self._money, "unit": self._unit, "acronym": self._acronym,
-            "ordinal": self._ordinal, "chinese": self._chinese, "time": self._time, "number": self._number,
+            "ordinal": self._ordinal, "chinese": self._chinese, "time": self._time, "hours": self._hours, "number": self._number,
             "glued": self._glued, "dotted": self._dotted,
         }  # fmt: skip
 
@@ -192,6 +205,8 @@ class _Said:
             )
             if ordinals := ordinal_pattern(self.language):
                 parts.append(f"(?P<ordinal>{ordinals})")
+            if self.locale.language in _HOURS:
+                parts.append(rf"{_BEFORE}(?P<hours>{_HOURS[self.locale.language][0]}){_AFTER}")
             if self.locale.language in ("zh", "yue"):
                 parts.append(f"(?P<chinese>{chinese_number_pattern()})")
             money = "|".join(map(regex.escape, sorted(_SYMBOLS, key=len, reverse=True))) + "|" + "|".join(_CODES)
@@ -328,6 +343,13 @@ class _Said:
     def _acronym(self, match: "regex.Match[str]") -> str:
         return " ".join(match.group())
 
+    def _hours(self, match: "regex.Match[str]") -> str:
+        """`14:30 Uhr` is said as `14 Uhr 30`, `14h30` as `14 heures 30`."""
+        assert self.locale is not None
+        _, name, joint, otherwise = _HOURS[self.locale.language]
+        hours, minutes = int(match["hh"]), int(match["mm"] or 0)
+        return self._in_words(otherwise.get(hours, f"{hours} {name}") + (f"{joint}{minutes}" if minutes else ""))
+
     def _time(self, match: "regex.Match[str]") -> str:
         hours, minutes = int(match["h"]), int(match["min"])
         if self.locale and self.locale.language in _CLOCK:
@@ -336,7 +358,8 @@ class _Said:
                 hour = "點"
             below_ten = below_ten if minutes < 10 else ""
             return self._in_words(f"{hours}{hour}" + (f"{below_ten}{minutes}{minute}" if minutes else ""))
-        return self._in_words(f"{hours} {match['min']}" if minutes else f"{hours}")
+        zero = "oh " if 0 < minutes < 10 and self.language.startswith("en") else ""
+        return self._in_words(f"{hours} {zero}{minutes}" if minutes else f"{hours}")
 
     def _number(self, match: "regex.Match[str]") -> str:
         return self._in_words(match.group())

@@ -67,10 +67,20 @@ def test_what_engines_read_wrong_is_put_in_words(language: str) -> None:
         ("1234", "zh", "一千二百三十四"),
         ("At -5 °C, or −0.5: B-52", "en", "At minus five degrees Celsius, or minus zero point five: B-fifty-two"),
         ("٢٠٪", "ar", "عشرون بالمئة"),
+        ("14:05 and 9:30 am", "en", "fourteen oh five and nine thirty am"),
+        ("Um 9.05 Uhr, 1:00 Uhr", "de", "Um neun Uhr fünf, ein Uhr"),
+        ("À 14h30, 21 h, 1h", "fr", "À quatorze heures trente, vingt et une heures, une heure"),
+        ("Às 14h30, 2h05", "pt-BR", "Às catorze horas e trinta, duas horas e cinco"),
     ],
 )  # fmt: skip
 def test_an_engine_that_reads_no_digits_gets_words(text: str, language: str, said: str) -> None:
     assert spoken_form(text, language, reads_digits=False) == said
+
+
+def test_hours_are_said_before_minutes_where_they_are_written_after_them() -> None:
+    assert spoken_form("Um 14:30 Uhr", "de") == "Um 14 Uhr 30"
+    assert spoken_form("À 14 h 30", "fr") == "À 14 heures 30"
+    assert spoken_form("14h30 km, 99h99", "fr", reads_digits=True).startswith("14 heures 30 km, 99h99")
 
 
 def test_a_day_is_read_in_the_order_of_the_country() -> None:
