@@ -6,6 +6,7 @@ trained alone, on speech with phoneme times, to predict the seven mouth paramete
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -80,24 +81,23 @@ class LogMel:
     def between(self, first: int, end: int) -> Tensor:
         """(n_mels, end - first) of the moments `first` to `end`, of 10 ms."""
         parts = range(first // _MEL_AT_ONCE, (end - 1) // _MEL_AT_ONCE + 1)
-        seen = [self._decibel(n)[:, max(0, first - n * _MEL_AT_ONCE) : end - n * _MEL_AT_ONCE] for n in parts]
+        seen = [
+            held(self._held, n, self._decibel)[:, max(0, first - n * _MEL_AT_ONCE) : end - n * _MEL_AT_ONCE]
+            for n in parts
+        ]
         return ((torch.cat(seen, 1) - self._top) / 30.0 + 1.0).clamp(min=-1.0, max=1.5)
 
     def _decibel(self, number: int) -> Tensor:
-        """(n_mels, n) of a part; the one before it is often looked at too."""
-        if number not in self._held:
-            start, reach = number * _MEL_AT_ONCE, self._n_fft // 2
-            first = 160 * start - reach
-            end = 160 * (min(start + _MEL_AT_ONCE, self._count) - 1) + reach
-            heard = self._samples[max(0, first) : min(end, self._length)]
-            part = heard if isinstance(heard, Tensor) else torch.from_numpy(heard.copy()).to(self._device)
-            part = F.pad(part, (max(0, -first), end - max(0, first) - part.shape[0]))
-            spectrum = torch.stft(part, self._n_fft, 160, 400, self._window, center=False, return_complex=True)
-            mel = self._filters @ spectrum.abs().square()
-            self._held[number] = 10.0 * torch.log10(mel.clamp(min=1e-10))
-            while len(self._held) > 2:
-                self._held.popitem(last=False)
-        return self._held[number]
+        """(n_mels, n) of a part."""
+        start, reach = number * _MEL_AT_ONCE, self._n_fft // 2
+        first = 160 * start - reach
+        end = 160 * (min(start + _MEL_AT_ONCE, self._count) - 1) + reach
+        heard = self._samples[max(0, first) : min(end, self._length)]
+        part = heard if isinstance(heard, Tensor) else torch.from_numpy(heard.copy()).to(self._device)
+        part = F.pad(part, (max(0, -first), end - max(0, first) - part.shape[0]))
+        spectrum = torch.stft(part, self._n_fft, 160, 400, self._window, center=False, return_complex=True)
+        mel = self._filters @ spectrum.abs().square()
+        return 10.0 * torch.log10(mel.clamp(min=1e-10))
 
 
 class ChannelNorm(nn.Module):
@@ -200,15 +200,20 @@ class MelHearing:
         index = (frames[:, None] + around).clamp(0, self._frames - 1)
         first, end = int(index.min()), int(index.max()) + 1
         parts = range(first // self._at_once, (end - 1) // self._at_once + 1)
-        heard = [self._part(n)[max(0, first - n * self._at_once) : end - n * self._at_once] for n in parts]
+        heard = [
+            held(self._held, n, self.part)[max(0, first - n * self._at_once) : end - n * self._at_once] for n in parts
+        ]
         return torch.cat(heard)[index - first]
 
-    def _part(self, number: int) -> Tensor:
-        if number not in self._held:
-            self._held[number] = self.part(number)
-            while len(self._held) > 2:
-                self._held.popitem(last=False)
-        return self._held[number]
+
+def held(parts: "OrderedDict[int, Tensor]", number: int, make: Callable[[int], Tensor], most: int = 2) -> Tensor:
+    """A part of something long: one of the few that were looked at last, or made now."""
+    if number not in parts:
+        parts[number] = make(number)
+    parts.move_to_end(number)
+    while len(parts) > most:
+        parts.popitem(last=False)
+    return parts[number]
 
 
 def frame_windows(features: Tensor, reach: int = 2) -> Tensor:

@@ -10,6 +10,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor
 
 from media.long_sound import Sound
+from models.emo.audio import held
 
 RATE = 50
 """Rows of features a second."""
@@ -93,16 +94,13 @@ class Hearing:
 
     def _chunk(self, number: int) -> Tensor:
         """(1500, layers, n_audio_state)."""
-        if number in self._chunks:
-            self._chunks.move_to_end(number)
-            return self._chunks[number]
+        return held(self._chunks, number, self._hear, _KEPT_CHUNKS)
+
+    def _hear(self, number: int) -> Tensor:
         first = next(self._encoder.parameters())
         mel = self._mel(number)
         mel = F.pad(mel, (0, 2 * CHUNK - mel.shape[-1])).to(first)
-        self._chunks[number] = self._encoder(mel[None])[0]
-        while len(self._chunks) > _KEPT_CHUNKS:
-            self._chunks.popitem(last=False)
-        return self._chunks[number]
+        return self._encoder(mel[None])[0]
 
     def _mel(self, number: int) -> Tensor:
         """Whisper's log-mel spectrogram of a chunk, (n_mels, 3000), or fewer at the end."""
