@@ -11,7 +11,7 @@ from models.emo import networks
 from models.emo.attention import Conditioning, motion_blocks, transformer_blocks
 from models.emo.audio import MelAudioEncoder, frame_windows, log_mel
 from models.emo.backbone import no_motion
-from models.emo.codec import POSE, PortraitCodec, enlarged, moved, window, windowed_patches
+from models.emo.codec import POSE, PortraitCodec, added_up, enlarged, moved, window, windowed_patches
 from models.emo.denoising import Spread, precondition, signal_and_noise
 from models.emo.face_locator import face_mask
 from models.emo.pipeline import EMOPipeline
@@ -235,6 +235,16 @@ def test_changes_are_written_as_if_the_head_had_not_moved():
     here = codec.encode(marked, portrait, torch.zeros(1, 2, 4, 4))[:, 2:]
     there = codec.encode(frame, portrait, field)[:, 2:]
     assert torch.nn.functional.cosine_similarity(here.flatten(), there.flatten(), dim=0) > 0.97
+
+
+def test_patches_and_displacements_are_spread_as_torch_does_it():
+    from torch.nn import functional as F
+
+    patches, displacement = torch.randn(2, 4 * 3, 3072), torch.randn(2, 2, 4, 3)
+    folded = F.fold(patches.transpose(1, 2), (64, 48), 32, stride=16, padding=8)
+    assert torch.allclose(added_up(patches, (4, 3)), folded, atol=1e-6)
+    interpolated = F.interpolate(displacement, size=(48, 48), mode="bicubic", align_corners=False)
+    assert torch.allclose(enlarged(displacement, 48), interpolated, atol=1e-5)
 
 
 def test_analysis_and_synthesis_windows_make_a_tight_frame():
