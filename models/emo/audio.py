@@ -75,7 +75,7 @@ class LogMel:
         self._held: OrderedDict[int, Tensor] = OrderedDict()
         # Loudness differs between recordings, so the level is relative; silence stays silent through the absolute floor.
         parts = range(-(-self._count // _MEL_AT_ONCE))
-        loudest = torch.cat([self._decibel(number).amax(0) for number in parts])[: -(-length // 160)]
+        loudest = torch.cat([held(self._held, number, self._decibel).amax(0) for number in parts])[: -(-length // 160)]
         self._top = torch.quantile(loudest, 0.98).clamp(min=-30.0)
 
     def between(self, first: int, end: int) -> Tensor:
